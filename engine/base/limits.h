@@ -1,0 +1,64 @@
+/* Every bound of the program, with its reason. A loop without a bound from here (or from the
+   configuration) is a bug. */
+#ifndef PINSWEEP_BASE_LIMITS_H
+#define PINSWEEP_BASE_LIMITS_H
+
+/* --- what a peer may send --- */
+#define CHAIN_CERTS_MAX                                                                            \
+    32 /* longest real chains have 6; appliances send whole stores of about 20 */
+#define CHAIN_BYTES_MAX (256 * 1024) /* BoringSSL's default of 100 KB refuses some real chains */
+#define CERT_BYTES_MAX (64 * 1024)   /* one certificate; CDNs with 2,000 names reach 50 KB */
+#define DER_DEPTH_MAX 16             /* nesting walked before giving up; a certificate needs 9 */
+#define CERT_SANS_MAX 4096           /* names looked at in one certificate for host matching */
+
+/* --- path building --- */
+#define PATH_CERTS_MAX 12 /* certificates in one path, anchor included */
+#define PATHS_MAX 16      /* complete paths kept per chain and trust profile */
+#define PATH_STEPS_MAX                                                                             \
+    256 /* edges tried while enumerating one chain's paths: cross-sign mazes end here */
+#define TRUST_PROFILES_MAX 16 /* --trust profiles; each costs a path search per new chain */
+#define ANCHORS_MAX 4096 /* certificates in one bundle; the largest public store has about 400 */
+
+/* --- caches of a worker --- */
+#define CHAIN_TABLE_DEFAULT                                                                        \
+    2048 /* chains (with leaf and paths) remembered per worker; evicting                           \
+          */
+#define ISSUERS_PERMANENT_MAX                                                                      \
+    16384 /* issuers kept for ever; further ones live and die with their chains */
+
+/* --- names and addresses --- */
+#define HOST_MAX 253     /* RFC 1035 presentation length without the trailing dot */
+#define ADDRESSES_MAX 32 /* addresses of one name taken up (--all-addresses) */
+#define KEY_VIEWS_MAX 4  /* any, rsa, ecdsa, ed25519 */
+#define VIEWS_MAX (ADDRESSES_MAX * KEY_VIEWS_MAX)
+#define RESOLVER_IN_FLIGHT_MAX 256 /* per worker: 5,000 on one socket lost 5 % of the answers */
+
+/* --- inventory and policy --- */
+#define LINE_BYTES_MAX (64 * 1024) /* one inventory line; longer ones are refused, not cut */
+#define CIDR_HOSTS_DEFAULT 65536   /* addresses of one range unless --max-range says otherwise */
+#define PIPE_SHUFFLE_LINES 65536   /* window of --shuffle on a pipe */
+#define LINE_INDEX_ENTRIES                                                                         \
+    (1u << 20)              /* sparse line index of a mapped file: 8 MB whatever its length */
+#define POLICY_DEPTH_MAX 32 /* YAML nesting */
+#define POLICY_BYTES_MAX (1u << 30) /* a policy file */
+
+/* --- connections --- */
+#define CONCURRENCY_AUTO_MAX                                                                       \
+    4096 /* automatic choice for the whole program: home routers die above it */
+#define CONCURRENCY_MAX 1000000
+#define WORKERS_MAX 256
+#define RECV_BUFFER_BYTES 4096 /* one provided buffer: a usual flight arrives in one or two */
+#define SEND_BUFFER_BYTES                                                                          \
+    2048 /* ClientHello with a long SNI is under 700 bytes; Finished flights under 300 */
+#define HANDSHAKE_BYTES_MAX                                                                        \
+    (512 * 1024) /* bytes taken from one peer before it is cut off: chain bound + records */
+
+/* --- output --- */
+#define RECORD_BYTES_MAX                                                                           \
+    (1024 *                                                                                        \
+     1024) /* one record; VIEWS_MAX views with full chains fit, a larger one drops chain detail */
+#define BLOCK_BYTES (256 * 1024)      /* whole lines gathered before the writer gets them */
+#define BLOCKS_PER_WORKER 8           /* then the worker waits for the writer */
+#define FLUSH_NS UINT64_C(1000000000) /* a line is never held back longer than this */
+
+#endif

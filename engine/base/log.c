@@ -1,0 +1,73 @@
+#include "engine/base/log.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool log_quiet;
+static bool progress_shown;
+
+static void erase_progress(void) {
+    if (progress_shown) {
+        (void)!write(STDERR_FILENO, "\r\033[K", 4);
+        progress_shown = false;
+    }
+}
+
+/* One write(2) for the whole line, so that lines of several threads or processes never mix. */
+static void write_line(const char *prefix, const char *format, va_list args) {
+    char line[2048];
+    size_t len = strlen(prefix);
+    memcpy(line, prefix, len);
+    int body = vsnprintf(line + len, sizeof line - len - 1, format, args);
+    if (body < 0) {
+        return;
+    }
+    len += (size_t)body < sizeof line - len - 1 ? (size_t)body : sizeof line - len - 2;
+    line[len++] = '\n';
+    pthread_mutex_lock(&log_mutex);
+    erase_progress();
+    (void)!write(STDERR_FILENO, line, len);
+    pthread_mutex_unlock(&log_mutex);
+}
+
+void log_error(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    write_line("pinsweep: ", format, args);
+    va_end(args);
+}
+
+void log_complaint(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    write_line("", format, args);
+    va_end(args);
+}
+
+void log_info(const char *format, ...) {
+    if (log_quiet) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    write_line("pinsweep: ", format, args);
+    va_end(args);
+}
+
+void log_set_quiet(bool quiet) {
+    log_quiet = quiet;
+}
+
+void log_progress(const char *text) {
+    pthread_mutex_lock(&log_mutex);
+    erase_progress();
+    if (text != NULL) {
+        (void)!write(STDERR_FILENO, text, strlen(text));
+        progress_shown = true;
+    }
+    pthread_mutex_unlock(&log_mutex);
+}

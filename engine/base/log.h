@@ -1,0 +1,23 @@
+/* Words for people, on standard error, one whole line each ("pinsweep: ..."). Cold path only: never
+   a line per endpoint. Thread-safe. A progress line that stands on a terminal is erased before and
+   is redrawn by its owner afterwards. */
+#ifndef PINSWEEP_BASE_LOG_H
+#define PINSWEEP_BASE_LOG_H
+
+#include <stdbool.h>
+
+#include "engine/base/attributes.h"
+
+/* Errors and warnings: always shown. */
+void log_error(const char *format, ...) PRINTF_LIKE(1, 2);
+/* A complaint that already begins with "file:line:": printed as it is, without the program's name.
+ */
+void log_complaint(const char *format, ...) PRINTF_LIKE(1, 2);
+/* News about the run (limits, defaults, summary): not shown when quiet. */
+void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
+void log_set_quiet(bool quiet);
+
+/* Draws `text` (no newline) over the progress line of a terminal; NULL erases it. */
+void log_progress(const char *text);
+
+#endif

@@ -1,0 +1,55 @@
+/* A bounded JSON writer (RFC 8259) for the hot path. Writes into the caller's buffer, never
+   allocates and never writes past the end: an overflow is remembered and json_finish() then returns
+   0. Commas are placed by the writer. Every string is escaped, and bytes that are not UTF-8 are
+   replaced by U+FFFD, so that each line is valid JSON and valid UTF-8 whatever the wire or the
+   input held. */
+#ifndef PINSWEEP_CODEC_JSON_H
+#define PINSWEEP_CODEC_JSON_H
+
+#include "engine/base/span.h"
+
+struct json {
+    char *start, *at, *end;
+    bool overflow;
+    bool need_comma;
+};
+
+void json_init(struct json *json, char *buffer, size_t capacity);
+/* Appends '\n' and returns the bytes written since json_init, newline included; 0 if anything did
+ * not fit. */
+size_t json_finish_line(struct json *json);
+
+void json_object_begin(struct json *json);
+void json_object_end(struct json *json);
+void json_array_begin(struct json *json);
+void json_array_end(struct json *json);
+
+/* `name` is a literal of ours: plain ASCII, written unescaped. */
+void json_key(struct json *json, const char *name);
+/* A key that comes from outside: escaped. */
+void json_key_span(struct json *json, struct span name);
+
+void json_string(struct json *json, struct span text);
+void json_text(struct json *json, const char *text); /* NULL is written as "" */
+void json_i64(struct json *json, int64_t value);
+void json_u64(struct json *json, uint64_t value);
+void json_bool(struct json *json, bool value);
+void json_null(struct json *json);
+/* Thousandths: 1900 is written 1.9, 100 is 0.1, -1000 is -1. */
+void json_milli(struct json *json, int64_t thousandths);
+void json_hex(struct json *json, struct span bytes);    /* "0a1b..." */
+void json_base64(struct json *json, struct span bytes); /* "C5+l...=" */
+/* "sha256/C5+l...=": `prefix` is plain ASCII. */
+void json_prefixed_base64(struct json *json, const char *prefix, struct span bytes);
+/* RFC 3339 UTC, seconds or milliseconds: "2026-11-24T02:11:09Z", "2026-11-24T02:11:09.123Z". */
+void json_time_s(struct json *json, int64_t unix_s);
+void json_time_ms(struct json *json, int64_t unix_ms);
+
+/* The rest in one call: key and value. */
+void json_key_text(struct json *json, const char *name, const char *value);
+void json_key_string(struct json *json, const char *name, struct span value);
+void json_key_i64(struct json *json, const char *name, int64_t value);
+void json_key_u64(struct json *json, const char *name, uint64_t value);
+void json_key_bool(struct json *json, const char *name, bool value);
+
+#endif
