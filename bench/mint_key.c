@@ -89,8 +89,7 @@ static BIGNUM *prime_new(struct mint_stream *stream, unsigned bits, BN_ULONG e, 
         }
         CHECK(BN_add_word(candidate, 2) == 1 && BN_num_bits(candidate) == bits);
     }
-    CHECK(!"a prime within PRIME_STEPS_MAX");
-    return NULL;
+    check_failed(__FILE__, __LINE__, "a prime within PRIME_STEPS_MAX");
 }
 
 static EVP_PKEY *rsa_key_new(unsigned bits, struct mint_stream *stream) {
@@ -150,8 +149,7 @@ EVP_PKEY *mint_key_new(enum mint_key kind, uint64_t seed, const char *label) {
     case MINT_ED25519:
         return ed25519_key_new(&stream);
     }
-    CHECK(!"a kind of key");
-    return NULL;
+    check_failed(__FILE__, __LINE__, "a kind of key");
 }
 
 void mint_spki_sha256(EVP_PKEY *key, uint8_t out[32]) {

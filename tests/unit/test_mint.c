@@ -179,7 +179,7 @@ static void test_spki_digest_is_of_the_certificate(void) {
     EVP_PKEY *key = mint_key_new(MINT_P256, 4, "root");
     struct mint_spec spec = root_spec(key);
     uint8_t *spki = NULL, digest[32], expected[32];
-    size_t spki_len, der_len;
+    size_t spki_len = 0, der_len;
     CBB cbb;
     CU_ASSERT_FATAL(CBB_init(&cbb, 128) && EVP_marshal_public_key(&cbb, key) &&
                     CBB_finish(&cbb, &spki, &spki_len));
