@@ -18,6 +18,7 @@ static void erase_progress(void) {
 }
 
 /* One write(2) for the whole line, so that lines of several threads or processes never mix. */
+PRINTF_LIKE(2, 0)
 static void write_line(const char *prefix, const char *format, va_list args) {
     char line[2048];
     size_t len = strlen(prefix);
