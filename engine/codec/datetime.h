@@ -6,12 +6,13 @@
 #include "engine/base/span.h"
 
 #define DATETIME_LEN_MAX 32
-#define DATETIME_NONE INT64_MIN /* "no time": written as null or "" */
+#define DATETIME_NONE INT64_MIN /* "no time": formatted as "", written as null */
 
-/* "2027-06-01" (start of day UTC), "2027-06-01T12:00:00Z", with fraction, with "+02:00"; else
- * false. */
+/* "2027-06-01" (start of day UTC), "2027-06-01T12:00:00Z", with fraction (dropped), with "+02:00";
+ * else false. A leap second (23:59:60) is the second after it. */
 bool datetime_parse(struct span text, int64_t *out_unix_s);
-/* "2027-06-01T12:00:00Z"; returns the length (20) without the NUL. */
+/* "2027-06-01T12:00:00Z"; returns the length (20) without the NUL, or 0 for DATETIME_NONE. All
+ * formatters hold a time outside the years 0 to 9999 at the nearest one inside. */
 size_t datetime_format(char out[DATETIME_LEN_MAX], int64_t unix_s);
 /* "2027-06-01T12:00:00.123Z" */
 size_t datetime_format_ms(char out[DATETIME_LEN_MAX], int64_t unix_ms);
