@@ -54,6 +54,7 @@ struct ring {
     uint32_t
         in_flight; /* submitted or queued, completion not yet seen; owner-maintained statistics */
     uint64_t submit_calls, completions;
+    bool is_open; /* private to ring.c */
 };
 
 #define RING_BUFFER_GROUP 0
