@@ -47,6 +47,11 @@
     4096 /* automatic choice for the whole program: home routers die above it */
 #define CONCURRENCY_MAX 1000000
 #define WORKERS_MAX 256
+#define LIMITER_ENTRIES                                                                            \
+    (1u << 18) /* per-server counters: 4 MB; at 100,000/s an entry meets 0.4 strangers a second */
+#define LIMITER_TRIES_MAX 64 /* lost races before a caller is told to come back */
+#define LIMITER_BURST_NS                                                                           \
+    UINT64_C(10000000)         /* credit an idle rate gathers: a worker's longest tick */
 #define RECV_BUFFER_BYTES 4096 /* one provided buffer: a usual flight arrives in one or two */
 #define SEND_BUFFER_BYTES                                                                          \
     2048 /* ClientHello with a long SNI is under 700 bytes; Finished flights under 300 */

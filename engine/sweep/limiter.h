@@ -27,7 +27,7 @@ void limiter_free(struct limiter *limiter);
 bool limiter_try(struct limiter *limiter, const struct netaddr *address, uint64_t now_ns,
                  uint64_t *out_wait_ns);
 void limiter_done(struct limiter *limiter, const struct netaddr *address);
-/* Connections now in flight to that address's entry (tests). */
+/* Connections now in flight to that address's entry (tests); 0 when no per-server limit is set. */
 uint32_t limiter_in_flight(const struct limiter *limiter, const struct netaddr *address);
 size_t limiter_bytes(const struct limiter *limiter);
 
