@@ -24,13 +24,20 @@ void json_object_end(struct json *json);
 void json_array_begin(struct json *json);
 void json_array_end(struct json *json);
 
-/* `name` is a literal of ours: plain ASCII, written unescaped. */
-void json_key(struct json *json, const char *name);
+/* `name` is a literal of ours: plain ASCII without quotes and backslashes, written unescaped. The
+ * inline functions below let the compiler count literals. */
+void json_key_literal(struct json *json, const char *name, size_t name_len);
+static inline void json_key(struct json *json, const char *name) {
+    json_key_literal(json, name, strlen(name));
+}
 /* A key that comes from outside: escaped. */
 void json_key_span(struct json *json, struct span name);
 
 void json_string(struct json *json, struct span text);
-void json_text(struct json *json, const char *text); /* NULL is written as "" */
+/* NULL is written as "". */
+static inline void json_text(struct json *json, const char *text) {
+    json_string(json, text != NULL ? span_str(text) : span_of(NULL, 0));
+}
 void json_i64(struct json *json, int64_t value);
 void json_u64(struct json *json, uint64_t value);
 void json_bool(struct json *json, bool value);
@@ -41,15 +48,35 @@ void json_hex(struct json *json, struct span bytes);    /* "0a1b..." */
 void json_base64(struct json *json, struct span bytes); /* "C5+l...=" */
 /* "sha256/C5+l...=": `prefix` is plain ASCII. */
 void json_prefixed_base64(struct json *json, const char *prefix, struct span bytes);
-/* RFC 3339 UTC, seconds or milliseconds: "2026-11-24T02:11:09Z", "2026-11-24T02:11:09.123Z". */
+/* RFC 3339 UTC, seconds or milliseconds: "2026-11-24T02:11:09Z", "2026-11-24T02:11:09.123Z";
+ * DATETIME_NONE is written null. */
 void json_time_s(struct json *json, int64_t unix_s);
 void json_time_ms(struct json *json, int64_t unix_ms);
 
-/* The rest in one call: key and value. */
-void json_key_text(struct json *json, const char *name, const char *value);
-void json_key_string(struct json *json, const char *name, struct span value);
-void json_key_i64(struct json *json, const char *name, int64_t value);
-void json_key_u64(struct json *json, const char *name, uint64_t value);
-void json_key_bool(struct json *json, const char *name, bool value);
+/* Key and value in one call. */
+static inline void json_key_text(struct json *json, const char *name, const char *value) {
+    json_key(json, name);
+    json_text(json, value);
+}
+
+static inline void json_key_string(struct json *json, const char *name, struct span value) {
+    json_key(json, name);
+    json_string(json, value);
+}
+
+static inline void json_key_i64(struct json *json, const char *name, int64_t value) {
+    json_key(json, name);
+    json_i64(json, value);
+}
+
+static inline void json_key_u64(struct json *json, const char *name, uint64_t value) {
+    json_key(json, name);
+    json_u64(json, value);
+}
+
+static inline void json_key_bool(struct json *json, const char *name, bool value) {
+    json_key(json, name);
+    json_bool(json, value);
+}
 
 #endif
