@@ -41,6 +41,9 @@
     (1u << 20)              /* sparse line index of a mapped file: 8 MB whatever its length */
 #define POLICY_DEPTH_MAX 32 /* YAML nesting */
 #define POLICY_BYTES_MAX (1u << 30) /* a policy file */
+#define PIN_RULES_PER_HOST_MAX                                                                     \
+    1024 /* host patterns of all pin sets that can meet in one host: a look-up gathers them on the \
+            stack */
 
 /* --- connections --- */
 #define CONCURRENCY_AUTO_MAX                                                                       \
