@@ -2,7 +2,6 @@
 
 #include "engine/base/attributes.h"
 #include "engine/codec/datetime.h"
-#include "engine/codec/text.h"
 
 #define ESCAPE_LEN_MAX 6 /* \u001f: the most characters that one byte becomes */
 
@@ -20,25 +19,15 @@ size_t json_finish_line(struct json *json) {
     return json->overflow ? 0 : (size_t)(json->at - json->start);
 }
 
-/* Room for `len` more characters. After the first refusal nothing is written any more. */
-static bool json_room(struct json *json, size_t len) {
-    if (LIKELY((size_t)(json->end - json->at) >= len)) {
-        return true;
-    }
+/* After the first refusal nothing is written any more. */
+bool json_refuse(struct json *json) {
     json->overflow = true;
     json->end = json->at;
     return false;
 }
 
-/* Room for a value of `len` characters, after the comma that it may need. */
-static bool json_value(struct json *json, size_t len) {
-    if (UNLIKELY(!json_room(json, len + 1))) {
-        return false;
-    }
-    *json->at = ','; /* overwritten by the value where none is due */
-    json->at += json->need_comma ? 1 : 0;
-    json->need_comma = true;
-    return true;
+static bool json_room(struct json *json, size_t len) {
+    return LIKELY((size_t)(json->end - json->at) >= len) || json_refuse(json);
 }
 
 static void json_put(struct json *json, const char *text, size_t len) {
@@ -76,16 +65,6 @@ void json_array_end(struct json *json) {
     json_end(json, ']');
 }
 
-void json_key_literal(struct json *json, const char *name, size_t name_len) {
-    if (json_value(json, name_len + 3)) {
-        *json->at++ = '"';
-        json_put(json, name, name_len);
-        *json->at++ = '"';
-        *json->at++ = ':';
-        json->need_comma = false;
-    }
-}
-
 static bool is_clean(uint8_t c) {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
@@ -100,28 +79,44 @@ static bool is_clean_word(uint64_t word) {
     return ((word | small | quote | backslash) & ones * 0x80) == 0;
 }
 
-/* Copies bytes that need no escape and returns how many; `to` has room for all of `len`. */
-static size_t copy_clean(char *to, const uint8_t *from, size_t len) {
+/* Copies a text of at least 8 bytes by words, the last one overlapping; stops before the first word
+   that is not clean. */
+static size_t copy_clean_words(char *to, const uint8_t *from, size_t len) {
     size_t i = 0;
     uint64_t word;
     for (; len - i >= sizeof word; i += sizeof word) {
         memcpy(&word, from + i, sizeof word);
-        if (!is_clean_word(word)) {
-            break;
+        if (UNLIKELY(!is_clean_word(word))) {
+            return i;
         }
         memcpy(to + i, &word, sizeof word);
     }
-    size_t rest = len - i;
-    if (rest < sizeof word && rest >= sizeof(uint32_t)) { /* two overlapping halves */
-        uint32_t head, tail;
-        memcpy(&head, from + i, sizeof head);
-        memcpy(&tail, from + len - sizeof tail, sizeof tail);
-        if (is_clean_word((uint64_t)head << 32 | tail)) {
-            memcpy(to + i, &head, sizeof head);
-            memcpy(to + len - sizeof tail, &tail, sizeof tail);
-            return len;
-        }
+    memcpy(&word, from + len - sizeof word, sizeof word);
+    if (UNLIKELY(!is_clean_word(word))) {
+        return i;
     }
+    memcpy(to + len - sizeof word, &word, sizeof word);
+    return len;
+}
+
+/* The same for 4 to 7 bytes, as two overlapping halves: all or nothing. */
+static size_t copy_clean_halves(char *to, const uint8_t *from, size_t len) {
+    uint32_t head, tail;
+    memcpy(&head, from, sizeof head);
+    memcpy(&tail, from + len - sizeof tail, sizeof tail);
+    if (UNLIKELY(!is_clean_word((uint64_t)head << 32 | tail))) {
+        return 0;
+    }
+    memcpy(to, &head, sizeof head);
+    memcpy(to + len - sizeof tail, &tail, sizeof tail);
+    return len;
+}
+
+/* Copies bytes that need no escape and returns how many; `to` has room for all of `len`. */
+static size_t copy_clean(char *to, const uint8_t *from, size_t len) {
+    size_t i = len >= sizeof(uint64_t)   ? copy_clean_words(to, from, len)
+               : len >= sizeof(uint32_t) ? copy_clean_halves(to, from, len)
+                                         : 0;
     for (; i < len && is_clean(from[i]); i++) {
         to[i] = (char)from[i];
     }
@@ -158,37 +153,43 @@ static size_t put_special(char *to, struct span *text) {
     return len;
 }
 
-/* Escaped, without quotes. */
+/* Text that is not clean at its front; without quotes. */
 static void json_put_escaped(struct json *json, struct span text) {
     struct span rest = text;
-    while (rest.len > 0) {
+    while (rest.len > 0 && json_room(json, ESCAPE_LEN_MAX)) {
+        json->at += put_special(json->at, &rest);
         size_t room = (size_t)(json->end - json->at);
         size_t copied = copy_clean(json->at, rest.data, rest.len < room ? rest.len : room);
         json->at += copied;
         span_take(&rest, copied);
-        if (rest.len == 0 || !json_room(json, ESCAPE_LEN_MAX)) {
-            return;
-        }
-        json->at += put_special(json->at, &rest);
     }
 }
 
+/* After json_value(): room for the text as it is, which is nearly always enough. */
 static void json_put_quoted(struct json *json, struct span text) {
-    *json->at++ = '"';
-    json_put_escaped(json, text);
+    char *to = json->at;
+    *to++ = '"';
+    size_t copied = copy_clean(to, text.data, text.len);
+    if (LIKELY(copied == text.len)) {
+        to[copied] = '"';
+        json->at = to + copied + 1;
+        return;
+    }
+    json->at = to + copied;
+    json_put_escaped(json, span_of(text.data + copied, text.len - copied));
     if (json_room(json, 1)) {
         *json->at++ = '"';
     }
 }
 
 void json_string(struct json *json, struct span text) {
-    if (json_value(json, 1)) {
+    if (json_value(json, text.len + 2)) {
         json_put_quoted(json, text);
     }
 }
 
 void json_key_span(struct json *json, struct span name) {
-    if (json_value(json, 1)) {
+    if (json_value(json, name.len + 2)) {
         json_put_quoted(json, name);
         if (json_room(json, 1)) {
             *json->at++ = ':';
@@ -257,32 +258,24 @@ void json_base64(struct json *json, struct span bytes) {
     json_prefixed_base64(json, "", bytes);
 }
 
-void json_prefixed_base64(struct json *json, const char *prefix, struct span bytes) {
-    size_t prefix_len = strlen(prefix);
-    if (json_value(json, 2 + prefix_len + BASE64_LEN(bytes.len))) {
-        *json->at++ = '"';
-        json_put(json, prefix, prefix_len);
-        json->at += base64_encode(json->at, bytes);
-        *json->at++ = '"';
-    }
-}
-
-static void json_put_time(struct json *json, const char time[DATETIME_LEN_MAX], size_t len) {
-    if (len == 0) {
+/* Formats in place: `format` writes at most DATETIME_LEN_MAX characters. */
+static void json_time(struct json *json, int64_t time,
+                      size_t (*format)(char out[DATETIME_LEN_MAX], int64_t time)) {
+    if (time == DATETIME_NONE) {
         json_null(json);
-    } else if (json_value(json, 2 + len)) {
-        *json->at++ = '"';
-        json_put(json, time, len);
-        *json->at++ = '"';
+    } else if (json_value(json, 2 + DATETIME_LEN_MAX)) {
+        char *at = json->at;
+        *at = '"';
+        size_t len = format(at + 1, time);
+        at[1 + len] = '"';
+        json->at = at + len + 2;
     }
 }
 
 void json_time_s(struct json *json, int64_t unix_s) {
-    char time[DATETIME_LEN_MAX];
-    json_put_time(json, time, datetime_format(time, unix_s));
+    json_time(json, unix_s, datetime_format);
 }
 
 void json_time_ms(struct json *json, int64_t unix_ms) {
-    char time[DATETIME_LEN_MAX];
-    json_put_time(json, time, datetime_format_ms(time, unix_ms));
+    json_time(json, unix_ms, datetime_format_ms);
 }

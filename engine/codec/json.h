@@ -6,7 +6,9 @@
 #ifndef PINSWEEP_CODEC_JSON_H
 #define PINSWEEP_CODEC_JSON_H
 
+#include "engine/base/attributes.h"
 #include "engine/base/span.h"
+#include "engine/codec/text.h"
 
 struct json {
     char *start, *at, *end;
@@ -24,12 +26,34 @@ void json_object_end(struct json *json);
 void json_array_begin(struct json *json);
 void json_array_end(struct json *json);
 
-/* `name` is a literal of ours: plain ASCII without quotes and backslashes, written unescaped. The
- * inline functions below let the compiler count literals. */
-void json_key_literal(struct json *json, const char *name, size_t name_len);
-static inline void json_key(struct json *json, const char *name) {
-    json_key_literal(json, name, strlen(name));
+/* For the inline functions: there is no room; false. */
+bool json_refuse(struct json *json);
+
+/* Room for a value of `len` characters, after the comma that it may need. */
+static inline bool json_value(struct json *json, size_t len) {
+    if (UNLIKELY((size_t)(json->end - json->at) <= len)) {
+        return json_refuse(json);
+    }
+    *json->at = ','; /* overwritten by the value where none is due */
+    json->at += json->need_comma ? 1 : 0;
+    json->need_comma = true;
+    return true;
 }
+
+/* `name` is a literal of ours: plain ASCII without quotes and backslashes, written unescaped. In
+   line, so that the compiler counts and copies it by moves: keys are half of a record. */
+static inline void json_key(struct json *json, const char *name) {
+    size_t len = strlen(name);
+    if (json_value(json, len + 3)) {
+        char *at = json->at;
+        *at = '"';
+        memcpy(at + 1, name, len);
+        memcpy(at + 1 + len, "\":", 2);
+        json->at = at + len + 3;
+        json->need_comma = false;
+    }
+}
+
 /* A key that comes from outside: escaped. */
 void json_key_span(struct json *json, struct span name);
 
@@ -46,8 +70,19 @@ void json_null(struct json *json);
 void json_milli(struct json *json, int64_t thousandths);
 void json_hex(struct json *json, struct span bytes);    /* "0a1b..." */
 void json_base64(struct json *json, struct span bytes); /* "C5+l...=" */
-/* "sha256/C5+l...=": `prefix` is plain ASCII. */
-void json_prefixed_base64(struct json *json, const char *prefix, struct span bytes);
+/* "sha256/C5+l...=": `prefix` is plain ASCII, best a literal. */
+static inline void json_prefixed_base64(struct json *json, const char *prefix, struct span bytes) {
+    size_t prefix_len = strlen(prefix);
+    if (json_value(json, 2 + prefix_len + BASE64_LEN(bytes.len))) {
+        char *at = json->at;
+        *at = '"';
+        memcpy(at + 1, prefix, prefix_len);
+        at += 1 + prefix_len;
+        at += base64_encode(at, bytes);
+        *at = '"';
+        json->at = at + 1;
+    }
+}
 /* RFC 3339 UTC, seconds or milliseconds: "2026-11-24T02:11:09Z", "2026-11-24T02:11:09.123Z";
  * DATETIME_NONE is written null. */
 void json_time_s(struct json *json, int64_t unix_s);

@@ -51,20 +51,26 @@ const char text_digit_pairs[200] = {
     '9', '5', '9', '6', '9', '7', '9', '8', '9', '9',
 };
 
-/* Four bytes at a time inside one word: each is spread over two, a nibble in each; a nibble over 9
-   carries into bit 4 when 6 is added, and then takes the distance from '9' to 'a' more. */
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+typedef int8_t signed16 __attribute__((vector_size(16)));
+
+/* Sixteen nibbles to digits: a true comparison is 0xFF in that byte. */
+static bytes16 hex_digits16(bytes16 nibbles) {
+    return nibbles + '0' + ((bytes16)(nibbles > 9) & (uint8_t)('a' - '0' - 10));
+}
+
 size_t hex_encode(char *out, struct span in) {
     size_t i = 0;
-    for (; i + 4 <= in.len; i += 4) {
-        uint32_t four;
-        memcpy(&four, in.data + i, sizeof four);
-        uint64_t x = le32toh(four);
-        x = (x | x << 16) & UINT64_C(0x0000FFFF0000FFFF);
-        x = (x | x << 8) & UINT64_C(0x00FF00FF00FF00FF);
-        x = (x >> 4 & UINT64_C(0x000F000F000F000F)) | (x & UINT64_C(0x000F000F000F000F)) << 8;
-        uint64_t letters = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
-        x = htole64(x + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10));
-        memcpy(out + 2 * i, &x, sizeof x);
+    bytes16 bytes;
+    for (; i + sizeof bytes <= in.len; i += sizeof bytes) {
+        memcpy(&bytes, in.data + i, sizeof bytes);
+        bytes16 high = hex_digits16(bytes >> 4), low = hex_digits16(bytes & 15);
+        bytes16 front = __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21,
+                                                6, 22, 7, 23);
+        bytes16 back = __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                               29, 14, 30, 15, 31);
+        memcpy(out + 2 * i, &front, sizeof front);
+        memcpy(out + 2 * i + sizeof front, &back, sizeof back);
     }
     for (; i < in.len; i++) {
         out[2 * i] = hex_digits[in.data[i] >> 4];
@@ -96,9 +102,35 @@ bool hex_decode(struct span text, uint8_t *out, size_t out_cap, size_t *out_len)
     return true;
 }
 
+typedef uint64_t words2 __attribute__((vector_size(16)));
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digits leave a word lowest byte first");
+
+/* Twice six bytes to sixteen digits. In each word the 48 bits are halved three times, the front
+   half going down, until a byte holds six of them; then a digit moves by the distance between the
+   ranges of the alphabet (A-Z, a-z, 0-9, +, /) for each range that it is past. */
+static bytes16 base64_digits16(words2 bits) {
+    words2 v = (bits >> 24 & 0xFFFFFF) | (bits & 0xFFFFFF) << 32;
+    v = (v >> 12 & 0x00000FFF00000FFF) | (v & 0x00000FFF00000FFF) << 16;
+    v = (v >> 6 & 0x003F003F003F003F) | (v & 0x003F003F003F003F) << 8;
+    signed16 six = (signed16)v;
+    return (bytes16)(six + 'A' + ((six > 25) & ('a' - 'Z' - 1)) - ((six > 51) & ('z' + 1 - '0')) -
+                     ((six > 61) & ('9' + 1 - '+')) + ((six > 62) & ('/' - '+' - 1)));
+}
+
+static uint64_t base64_six_bytes(const uint8_t *at) {
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    return be64toh(eight) >> 16;
+}
+
 size_t base64_encode(char *out, struct span in) {
     char *to = out;
     size_t i = 0;
+    for (; i + 6 + sizeof(uint64_t) <= in.len; i += 12, to += 16) {
+        words2 bits = {base64_six_bytes(in.data + i), base64_six_bytes(in.data + i + 6)};
+        bytes16 digits = base64_digits16(bits);
+        memcpy(to, &digits, sizeof digits);
+    }
     for (; i + 3 <= in.len; i += 3, to += 4) {
         uint32_t bits =
             (uint32_t)in.data[i] << 16 | (uint32_t)in.data[i + 1] << 8 | (uint32_t)in.data[i + 2];
@@ -314,21 +346,28 @@ size_t text_utf8_encode(char out[4], uint32_t code_point) {
     return len;
 }
 
+static size_t digit_count(uint64_t value) {
+    size_t count = 1;
+    for (uint64_t rest = value; rest >= 10; rest /= 10000, count += 4) {
+        if (rest < 10000) {
+            return count + (rest >= 1000 ? 3 : rest >= 100 ? 2 : 1);
+        }
+    }
+    return count;
+}
+
 size_t text_format_u64(char out[TEXT_U64_LEN_MAX], uint64_t value) {
-    char digits[TEXT_U64_LEN_MAX];
-    char *at = digits + sizeof digits;
-    while (value >= 100) {
+    size_t len = digit_count(value);
+    char *at = out + len;
+    uint64_t rest = value;
+    for (; rest >= 100; rest /= 100) {
         at -= 2;
-        memcpy(at, text_digit_pairs + value % 100 * 2, 2);
-        value /= 100;
+        memcpy(at, text_digit_pairs + rest % 100 * 2, 2);
     }
-    if (value >= 10) {
-        at -= 2;
-        memcpy(at, text_digit_pairs + value * 2, 2);
+    if (rest >= 10) {
+        memcpy(at - 2, text_digit_pairs + rest * 2, 2);
     } else {
-        *--at = (char)('0' + value);
+        at[-1] = (char)('0' + rest);
     }
-    size_t len = (size_t)(digits + sizeof digits - at);
-    memcpy(out, at, len);
     return len;
 }

@@ -61,6 +61,14 @@ static void test_base64_vectors(void) {
     }
     CU_ASSERT_EQUAL(BASE64_LEN(32), BASE64_SHA256_LEN);
     CU_ASSERT(decodes_to(base64_decode, "+/+/", "\xfb\xff\xbf", 3));
+    const char *alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t bytes[48];
+    char out[64];
+    size_t len = 0;
+    CU_ASSERT_FATAL(base64_decode(span_str(alphabet), bytes, sizeof bytes, &len) && len == 48);
+    CU_ASSERT_EQUAL(bytes[0] << 16 | bytes[1] << 8 | bytes[2], 0x001083);
+    CU_ASSERT_EQUAL(bytes[45] << 16 | bytes[46] << 8 | bytes[47], 0xF3DFBF);
+    CU_ASSERT(span_equal_str(span_of(out, base64_encode(out, span_of(bytes, len))), alphabet));
 }
 
 static void test_base64_refuses(void) {
