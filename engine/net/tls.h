@@ -74,6 +74,9 @@ struct tls {
     uint8_t head[8];     /* first bytes of the peer, to tell not-tls from protocol-error */
     uint8_t head_len;
     struct tls_facts facts;
+    /* private to tls*.c below */
+    enum outcome verify_outcome; /* why the chain was refused; OUTCOME_SUCCESS: it was not */
+    bool output_overflow;        /* the library had more to send than `output` holds */
 };
 
 /* Starts a handshake: after this the ClientHello waits in `output`. `sni` NULL or "" sends none.
@@ -91,6 +94,8 @@ enum tls_state tls_feed(struct tls *tls, struct span in);
 /* The peer closed its side: TLS_FAILED (connection-closed, or not-tls if what it sent was not TLS),
  * unless already done. */
 enum tls_state tls_feed_eof(struct tls *tls);
+/* The peer reset the connection: the same with connection-reset. */
+enum tls_state tls_feed_reset(struct tls *tls);
 /* The bytes to send; after sending, tls_drained(). */
 static inline struct span tls_output(const struct tls *tls) {
     return span_of(tls->output, tls->output_len);
@@ -103,11 +108,12 @@ static inline void tls_drained(struct tls *tls) {
    at most CHAIN_CERTS_MAX are written. May be non-zero after a failure too. */
 size_t tls_peer_chain(const struct tls *tls, CRYPTO_BUFFER *out_certs[CHAIN_CERTS_MAX]);
 
-/* "TLSv1.3", "TLS_AES_128_GCM_SHA256", "X25519": "" for 0, hexadecimal for what has no name here.
- */
+/* "TLSv1.3", "TLS_AES_128_GCM_SHA256", "X25519": "" for 0. What has no name here is hexadecimal, in
+   a buffer of this thread that the next such call overwrites. */
 const char *tls_version_text(uint16_t version);
 const char *tls_cipher_text(uint16_t cipher);
 const char *tls_group_text(uint16_t group);
+const char *tls_alert_text(uint8_t alert);                   /* "unrecognized_name"; "unknown" */
 bool tls_version_from_text(struct span text, uint16_t *out); /* "1.2", "TLSv1.2", "tls1.2" */
 
 #endif
