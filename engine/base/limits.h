@@ -16,7 +16,12 @@
 #define PATHS_MAX 16      /* complete paths kept per chain and trust profile */
 #define PATH_STEPS_MAX                                                                             \
     256 /* edges tried while enumerating one chain's paths: cross-sign mazes end here */
+#define PATH_SIGNATURES_MAX                                                                        \
+    64 /* signatures verified for one chain and profile; real chains need under 15 */
+#define PATH_EDGES_MAX                                                                             \
+    8192 /* verified upper paths remembered per worker, 40 bytes each; the web has about 3,000 */
 #define TRUST_PROFILES_MAX 16 /* --trust profiles; each costs a path search per new chain */
+#define TRUST_BUNDLE_BYTES_MAX (64u << 20) /* a PEM bundle; ANCHORS_MAX of the largest fit */
 #define ANCHORS_MAX 4096 /* certificates in one bundle; the largest public store has about 400 */
 
 /* --- caches of a worker --- */
@@ -25,6 +30,8 @@
           */
 #define ISSUERS_PERMANENT_MAX                                                                      \
     16384 /* issuers kept for ever; further ones live and die with their chains */
+#define ISSUERS_PERMANENT_BYTES_MAX                                                                \
+    (64u << 20) /* their DER: real ones take 1.5 KB each; hostile ones of 64 KB stop here */
 
 /* --- names and addresses --- */
 #define HOST_MAX 253     /* RFC 1035 presentation length without the trailing dot */

@@ -3,11 +3,13 @@
    confirm every hit with memcmp: the bytes come from adversaries.
 
    Ownership: a record keeps one reference on its CRYPTO_BUFFER. Certificates that act as issuers
-   (sent at depth 1 or deeper, or CA certificates) are permanent up to ISSUERS_PERMANENT_MAX; all
-   others live as long as a chain holds them. Chains live in a bounded table: a chain that nobody
-   holds may be evicted (second-chance) when the table is full. Digests of new certificates are
-   computed in batches: they are valid after intern_flush(). Single-threaded: one table per worker.
-   Costs about 200 ns per known certificate, nothing is allocated then. */
+   (sent at depth 1 or deeper, and not the leaf again) are permanent up to ISSUERS_PERMANENT_MAX and
+   ISSUERS_PERMANENT_BYTES_MAX; all others live as long as a chain holds them. A CA certificate that
+   only serves as a leaf is none of them: self-signed appliances would fill that bound. Chains live
+   in a bounded table: a chain that nobody holds may be evicted (second-chance) when the table is
+   full. Digests of new certificates are computed in batches: they are valid after intern_flush().
+   Single-threaded: one table per worker. Costs about 200 ns per known certificate, nothing is
+   allocated then. */
 #ifndef PINSWEEP_TRUST_INTERN_H
 #define PINSWEEP_TRUST_INTERN_H
 
@@ -27,8 +29,10 @@ struct cert_record {
     uint64_t hash;
     uint32_t refs; /* chains that hold it; permanent records are never freed */
     bool permanent;
-    bool strict;      /* cert_walk() accepted it */
-    bool has_spki;    /* cert_spki() found a key to hash */
+    bool strict;         /* cert_walk() accepted it */
+    bool has_spki;       /* cert_spki() found a key to hash */
+    bool subject_hashed; /* by path: BoringSSL's hash of the canonical subject */
+    uint32_t subject_hash;
     X509 *x509;       /* made by path on first use as an issuer or anchor; owned by this record */
     bool x509_failed; /* BoringSSL refuses to parse it */
 };

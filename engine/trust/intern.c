@@ -1,0 +1,240 @@
+#include "engine/trust/intern.h"
+
+#include <openssl/pool.h>
+#include <stdlib.h>
+
+#include "engine/trust/intern_internal.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define CERTS_INITIAL 1024 /* certificate slots at the start; the table grows */
+
+enum err intern_new(const struct intern_config *config, struct intern **out,
+                    struct err_note *note) {
+    if (config->chains_max == 0 || config->chains_max > UINT32_C(1) << 24) {
+        return err_note(note, ERR_USAGE, "the chain table cannot hold %u chains: give 1 to %u",
+                        config->chains_max, UINT32_C(1) << 24);
+    }
+    struct intern *intern = calloc(1, sizeof *intern);
+    struct chain **ring = calloc(config->chains_max, sizeof(struct chain *));
+    uint8_t(*scratch)[CHAIN_CERTS_MAX * SHA256_LEN] = calloc(INTERN_IDS_AT_ONCE, sizeof *scratch);
+    if (intern == NULL || ring == NULL || scratch == NULL) {
+        free(intern);
+        free(ring);
+        free(scratch);
+        return err_note(note, ERR_RESOURCE, "no memory for a table of %u chains",
+                        config->chains_max);
+    }
+    intern->config = *config;
+    intern->hash_mask = UINT64_MAX;
+    intern->issuers_max = ISSUERS_PERMANENT_MAX;
+    intern->issuer_bytes_max = ISSUERS_PERMANENT_BYTES_MAX;
+    intern->ring = ring;
+    intern->id_scratch = scratch;
+    intern_table_init(&intern->certs, CERTS_INITIAL);
+    intern_table_init(&intern->chains, config->chains_max);
+    sha256_batch_init(&intern->batch);
+    *out = intern;
+    return ERR_NONE;
+}
+
+static size_t chain_bytes(const struct chain *chain) {
+    return sizeof *chain + chain->count * sizeof chain->certs[0];
+}
+
+static void chain_free(struct intern *intern, struct chain *chain) {
+    if (chain->paths != NULL && intern->config.free_paths != NULL) {
+        intern->config.free_paths(intern->config.free_paths_context, chain->paths);
+    }
+    intern_table_remove(&intern->chains, chain->hash, chain);
+    intern->stats.chains_live--;
+    intern->stats.bytes -= chain_bytes(chain);
+    for (uint32_t i = 0; i < chain->count; i++) {
+        chain->certs[i]->refs--;
+    }
+    for (uint32_t i = 0; i < chain->count; i++) {
+        bool again = false; /* the same certificate twice in a chain is dropped once */
+        for (uint32_t j = 0; j < i; j++) {
+            again = again || chain->certs[j] == chain->certs[i];
+        }
+        if (!again) {
+            intern_cert_drop(intern, chain->certs[i]);
+        }
+    }
+    free(chain);
+}
+
+void intern_free(struct intern *intern) {
+    if (intern == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < intern->ring_count; i++) {
+        chain_free(intern, intern->ring[i]);
+    }
+    for (uint32_t i = 0; i <= intern->certs.mask; i++) {
+        struct cert_record *record = intern->certs.slots[i].item;
+        if (record != NULL) {
+            intern_record_fini(record);
+            free(record);
+        }
+    }
+    intern_table_fini(&intern->certs);
+    intern_table_fini(&intern->chains);
+    free(intern->ring);
+    free(intern->id_scratch);
+    free(intern);
+}
+
+static struct chain *chain_find(const struct intern *intern, uint64_t hash,
+                                struct cert_record *const records[], size_t count) {
+    const struct intern_table *table = &intern->chains;
+    for (uint32_t at = (uint32_t)hash & table->mask; table->slots[at].item != NULL;
+         at = (at + 1) & table->mask) {
+        struct chain *chain = table->slots[at].item;
+        if (table->slots[at].hash == hash && chain->count == count &&
+            memcmp(chain->certs, records, count * sizeof(records[0])) == 0) {
+            return chain;
+        }
+    }
+    return NULL;
+}
+
+/* The place in the ring for one more chain, evicting one if the table is full; NULL if all are
+   held. Second chance: two rounds find a victim if there is any. */
+static struct chain **ring_place(struct intern *intern) {
+    if (intern->ring_count < intern->config.chains_max) {
+        return &intern->ring[intern->ring_count++];
+    }
+    for (uint32_t step = 0; step < 2 * intern->config.chains_max; step++) {
+        struct chain **place = &intern->ring[intern->hand];
+        intern->hand = (intern->hand + 1) % intern->config.chains_max;
+        struct chain *victim = *place;
+        if (victim->refs > 0) {
+            continue;
+        }
+        if (victim->referenced) {
+            victim->referenced = false;
+            continue;
+        }
+        if (!victim->id_ready) {
+            intern_flush(intern); /* the batch still points into it */
+        }
+        chain_free(intern, victim);
+        intern->stats.evictions++;
+        return place;
+    }
+    return NULL;
+}
+
+static struct chain *chain_add(struct intern *intern, uint64_t hash,
+                               struct cert_record *const records[], size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        records[i]->refs++; /* before the eviction, which may drop the last other holder */
+    }
+    struct chain **place = ring_place(intern);
+    if (place == NULL) {
+        intern_flush(intern);
+        for (size_t i = 0; i < count; i++) {
+            records[i]->refs--;
+        }
+        for (size_t i = 0; i < count; i++) {
+            bool again = false;
+            for (size_t j = 0; j < i; j++) {
+                again = again || records[j] == records[i];
+            }
+            if (!again) {
+                intern_cert_drop(intern, records[i]);
+            }
+        }
+        return NULL;
+    }
+    struct chain *chain = calloc(1, sizeof *chain + count * sizeof chain->certs[0]);
+    CHECK(chain != NULL);
+    *place = chain;
+    chain->count = (uint32_t)count;
+    chain->hash = hash;
+    for (size_t i = 0; i < count; i++) {
+        chain->certs[i] = records[i];
+        chain->malformed = chain->malformed || !records[i]->strict;
+        if (i > 0 && records[i] != records[0]) {
+            intern_cert_promote(intern, records[i]);
+        }
+    }
+    intern_table_add(&intern->chains, hash, chain);
+    intern->stats.chains_live++;
+    intern->stats.bytes += chain_bytes(chain);
+    if (intern->pending_count == INTERN_PENDING_CHAINS_MAX) {
+        intern_flush(intern);
+    }
+    intern->pending[intern->pending_count++] = chain;
+    return chain;
+}
+
+struct chain *intern_chain(struct intern *intern, CRYPTO_BUFFER *const certs[], size_t count) {
+    CHECK(count > 0 && count <= CHAIN_CERTS_MAX);
+    uint64_t hashes[CHAIN_CERTS_MAX];
+    struct cert_record *records[CHAIN_CERTS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        hashes[i] = XXH3_64bits_withSeed(CRYPTO_BUFFER_data(certs[i]), CRYPTO_BUFFER_len(certs[i]),
+                                         intern->config.seed) &
+                    intern->hash_mask;
+        __builtin_prefetch(&intern->certs.slots[(uint32_t)hashes[i] & intern->certs.mask]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        records[i] = intern_cert(intern, certs[i], hashes[i]);
+    }
+    uint64_t hash = XXH3_64bits_withSeed(records, count * sizeof records[0], intern->config.seed) &
+                    intern->hash_mask;
+    struct chain *chain = chain_find(intern, hash, records, count);
+    if (LIKELY(chain != NULL)) {
+        intern->stats.chain_hits++;
+        chain->referenced = true; /* only when seen again: a sweep sees most chains once */
+    } else {
+        chain = chain_add(intern, hash, records, count);
+        if (chain == NULL) {
+            return NULL;
+        }
+        intern->stats.chain_misses++;
+    }
+    chain->refs++;
+    return chain;
+}
+
+void intern_flush(struct intern *intern) {
+    sha256_batch_flush(&intern->batch);
+    for (uint32_t from = 0; from < intern->pending_count; from += INTERN_IDS_AT_ONCE) {
+        uint32_t count = intern->pending_count - from;
+        count = count < INTERN_IDS_AT_ONCE ? count : INTERN_IDS_AT_ONCE;
+        for (uint32_t i = 0; i < count; i++) {
+            struct chain *chain = intern->pending[from + i];
+            uint8_t *digests = intern->id_scratch[i];
+            for (uint32_t k = 0; k < chain->count; k++) {
+                memcpy(digests + (size_t)k * SHA256_LEN, chain->certs[k]->cert_sha256, SHA256_LEN);
+            }
+            sha256_batch_add(&intern->batch, span_of(digests, (size_t)chain->count * SHA256_LEN),
+                             chain->id);
+            chain->id_ready = true;
+        }
+        sha256_batch_flush(&intern->batch);
+    }
+    intern->pending_count = 0;
+}
+
+void intern_hold(struct chain *chain) {
+    CHECK(chain->refs > 0);
+    chain->refs++;
+}
+
+void intern_release(struct intern *intern, struct chain *chain) {
+    CHECK(intern != NULL && chain->refs > 0);
+    chain->refs--;
+}
+
+void intern_get_stats(const struct intern *intern, struct intern_stats *out) {
+    *out = intern->stats;
+    out->bytes += sizeof *intern + intern_table_bytes(&intern->certs) +
+                  intern_table_bytes(&intern->chains) +
+                  intern->config.chains_max * sizeof intern->ring[0] +
+                  INTERN_IDS_AT_ONCE * sizeof intern->id_scratch[0];
+}
