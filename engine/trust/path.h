@@ -12,7 +12,9 @@
    valid, and the caller asks with a date. Memo per chain (chain->paths), and per issuer edge: the
    upper part of a path is verified once per profile, so that a new leaf under a known issuer costs
    one parse and one signature (not so where a CA of the path has name constraints: such paths are
-   verified whole for each leaf). Single-threaded: one per worker. Drains libcrypto's error queue.
+   verified whole for each leaf). Signatures are bounded by PATH_SIGNATURES_MAX. BoringSSL holds
+   issuer and key identifiers against each other: a candidate whose identifiers differ does not
+   verify. Single-threaded: one per worker. Drains libcrypto's error queue.
  */
 #ifndef PINSWEEP_TRUST_PATH_H
 #define PINSWEEP_TRUST_PATH_H
@@ -87,6 +89,7 @@ static inline bool path_valid_at(const struct path *path, int64_t now_unix_s) {
 
 struct path_stats {
     uint64_t sets_built, edges_known, edges_built, full_verifications, x509_parses;
+    uint64_t leaf_verifications; /* of a leaf under an upper path already known */
 };
 void path_get_stats(const struct path_builder *builder, struct path_stats *out);
 
