@@ -98,8 +98,8 @@ struct pin_exception {
 struct pin_set {
     const char *name;
     const char *file;
-    uint32_t line;
-    uint32_t idx; /* position in pin_index.sets */
+    uint32_t line, column; /* where the set begins in the file; 0 if not known */
+    uint32_t idx;          /* position in pin_index.sets */
     struct pin_host *hosts;
     uint32_t host_count;
     /* exclude_subdomains: "x" excludes that name alone (as TrustKit does), "*.x" one label under

@@ -81,9 +81,10 @@ enum err pin_index_add(struct pin_index *index, struct pin_set *set, struct err_
     uint32_t *slot = name_slot(index, set->name);
     if (*slot != 0) {
         const struct pin_set *other = index->sets[*slot - 1];
-        return err_note(note, ERR_CONFIG,
-                        "%s:%u: name: a pin set \"%s\" is already at %s:%u, give each its own name",
-                        set->file, set->line, set->name, other->file, other->line);
+        return err_note(
+            note, ERR_CONFIG,
+            "%s:%u:%u: name: a pin set \"%s\" is already at %s:%u, give each its own name",
+            set->file, set->line, set->column, set->name, other->file, other->line);
     }
     set->idx = index->set_count;
     index->sets[index->set_count++] = set;
@@ -238,10 +239,11 @@ static enum err bind_profiles(struct pin_set *set, const struct trust_store *sto
     for (uint32_t i = 0; i < set->trust_count && !set->trust_none; i++) {
         int profile = trust_store_find(store, set->trust[i]);
         if (profile < 0) {
-            return err_note(note, ERR_CONFIG,
-                            "%s:%u: trust: pin set \"%s\" names the trust profile \"%s\", which is "
-                            "not known: add it under \"trust:\", or give --trust %s=FILE",
-                            set->file, set->line, set->name, set->trust[i], set->trust[i]);
+            return err_note(
+                note, ERR_CONFIG,
+                "%s:%u:%u: trust: pin set \"%s\" names the trust profile \"%s\", which is "
+                "not known: add it under \"trust:\", or give --trust %s=FILE",
+                set->file, set->line, set->column, set->name, set->trust[i], set->trust[i]);
         }
         set->trust_profiles[i] = (int16_t)profile;
     }
