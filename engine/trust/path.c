@@ -107,6 +107,7 @@ static void take_chain(struct path_search *search, struct chain *chain) {
             again = again || search->extras[k] == cert;
         }
         if (!again && cert->strict && !cert->x509_failed) {
+            search->had_x509[search->extra_count] = cert->x509 != NULL;
             search->extras[search->extra_count++] = cert;
         }
     }
@@ -147,12 +148,14 @@ static bool is_on_sound_path(const struct path_set *set, const struct cert_recor
     return false;
 }
 
-/* X509 objects are ten times as large as certificates: only issuers that proved useful keep
+/* X509 objects are ten times as large as certificates: only issuers that once proved useful keep
    theirs. */
 static void drop_x509(const struct path_search *search, const struct path_set *set) {
-    for (uint32_t i = 0; i <= search->extra_count; i++) {
-        struct cert_record *cert = i == 0 ? search->leaf : search->extras[i - 1];
-        if (cert->x509 != NULL && (i == 0 || !is_on_sound_path(set, cert))) {
+    X509_free(search->leaf->x509);
+    search->leaf->x509 = NULL;
+    for (uint32_t i = 0; i < search->extra_count; i++) {
+        struct cert_record *cert = search->extras[i];
+        if (cert->x509 != NULL && !search->had_x509[i] && !is_on_sound_path(set, cert)) {
             X509_free(cert->x509);
             cert->x509 = NULL;
         }

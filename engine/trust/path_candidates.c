@@ -1,5 +1,6 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 
 #include "engine/codec/dname.h"
@@ -248,6 +249,10 @@ static uint32_t extend_to_anchors(struct path_builder *builder, bool above) {
 static void extend(struct path_builder *builder) {
     struct path_search *search = &builder->search;
     const struct cert_record *top = search->path[search->depth - 1];
+    if ((X509_get_extension_flags(top->x509) & EXFLAG_SS) != 0) {
+        dead_end(search); /* an anchor of that name with another key did not sign it */
+        return;
+    }
     uint32_t fitted = extend_to_anchors(builder, false);
     extend_to_anchors(builder, true);
     for (uint32_t i = 0; i < search->extra_count && !search->done; i++) {

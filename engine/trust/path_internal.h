@@ -57,6 +57,7 @@ struct path_search {
     /* Of the chain. */
     struct cert_record *leaf; /* x509 set */
     struct cert_record *extras[CHAIN_CERTS_MAX];
+    bool had_x509[CHAIN_CERTS_MAX]; /* of the extras, before this chain */
     uint32_t extra_count;
     struct path_leaf_edge leaf_edges[PATHS_MAX];
     uint32_t leaf_edge_count;
