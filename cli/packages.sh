@@ -1,11 +1,11 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # The one list of the Debian packages that pinsweep needs, and their installation. Sourced.
 
 # To build and run.
 build_packages=(
     gcc g++ libc6-dev cmake ninja-build pkg-config
     android-libboringssl-dev liburing-dev libc-ares-dev libyaml-dev libidn2-dev libcjson-dev
-    ca-certificates
+    libxxhash-dev ca-certificates
 )
 # To test, in addition.
 test_packages=(
