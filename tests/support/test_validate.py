@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+"""Tests of validate.py and of the schemas in data/: good records pass, and each single change that
+breaks the contract is refused, with the line and a reason."""
+import base64
+import contextlib
+import copy
+import hashlib
+import io
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+import validate  # pylint: disable=wrong-import-position
+
+HERE = pathlib.Path(__file__).resolve().parent
+DATA = HERE.parent.parent / "data"
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def key(text):
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def chain_id(ids):
+    return hashlib.sha256(b"".join(bytes.fromhex(i) for i in ids)).hexdigest()
+
+
+def certificate(name):
+    return {"cert_sha256": digest(name), "spki_sha256": key(name), "subject": "CN=" + name,
+            "issuer": "CN=CA \\\"x\u00e9", "serial": "00ff", "not_before": "2026-01-01T00:00:00Z",
+            "not_after": "2027-01-01T00:00:00Z", "on_path": True, "strict": True}
+
+
+def success_view():
+    chain = [certificate("leaf"), certificate("intermediate")]
+    ids = [c["cert_sha256"] for c in chain]
+    return {"address": "192.0.2.7", "key_type": "any", "status": "success", "error": "",
+            "attempts": 1, "depth": "complete", "proof": "possession", "tls_version": "TLSv1.3",
+            "cipher": "TLS_AES_128_GCM_SHA256", "group": "X25519",
+            "signature_scheme": "ecdsa_secp256r1_sha256", "alpn": "",
+            "client_cert_requested": False, "leaf_key": "ecdsa-p256", "chain_id": chain_id(ids),
+            "chain": chain,
+            "paths": [{"trust": "system", "preferred": True, "valid": True,
+                       "certificates": ids + [digest("root")], "anchor_subject": "CN=root",
+                       "anchor_spki_sha256": key("root"), "not_after": "2027-01-01T00:00:00Z"}],
+            "pkix": [{"trust": "system", "result": "ok", "detail": ""}], "host_match": True,
+            "timing_ms": {"dns": -1, "connect": 0.1, "tls": 1.9}}
+
+
+def failed_view():
+    view = success_view()
+    view.update(status="connection-refused", proof="none", tls_version="", cipher="", group="",
+                signature_scheme="", leaf_key="", chain_id="", chain=[], paths=[], attempts=3,
+                pkix=[{"trust": "system", "result": "not-checked", "detail": ""}],
+                host_match=False, timing_ms={"dns": 0.4, "connect": -1, "tls": -1})
+    return view
+
+
+def verdict():
+    match = {"view": 0, "trust": "system", "path": 0, "path_depth": 2, "pin": "sha256/" + key("root"),
+             "role": "active", "certificate": digest("root"), "durable": True}
+    failed = {"view": 0, "trust": "system", "path": 0, "reason": "no pin on the path",
+              "verdict": "mismatch", "pin": "", "certificate": ""}
+    good = {"name": "android", "verdict": "match", "would_be": "match", "durable": True,
+            "client": "android", "scope": "path", "application": "", "owner": "",
+            "expires": "2027-06-01", "matches": [match], "failed": []}
+    bad = dict(good, name="curl", verdict="mismatch", would_be="mismatch", client="curl",
+               scope="leaf", expires="", matches=[], failed=[failed])
+    return {"schema": 1, "type": "verdict", "sweep": "s", "line": 17, "host": "api.bank.example",
+            "port": 443, "sni": "api.bank.example", "pin_host": "api.bank.example", "tag": "",
+            "owner": "", "application": "", "time": "2026-11-24T02:11:09.123Z",
+            "status": "success", "error": "", "verdict": "mismatch", "complete": False,
+            "views_failed": 1, "pin_sets": [good, bad], "views": [success_view(), failed_view()]}
+
+
+def chain():
+    der = b"\x30\x03\x02\x01\x05"
+    pem = ("-----BEGIN CERTIFICATE-----\n" + base64.b64encode(der).decode() +
+           "\n-----END CERTIFICATE-----\n")
+    leaf = certificate("leaf")
+    del leaf["on_path"]
+    leaf.update(cert_sha256=hashlib.sha256(der).hexdigest(), key="ecdsa-p256", signature="strong",
+                is_ca=False, sans=["api.bank.example", "192.0.2.7"], pem=pem)
+    odd = dict(leaf, cert_sha256=digest("odd"), spki_sha256="", not_before=None, not_after=None,
+               key="", signature="other", strict=False, sans=[], pem="")
+    return {"schema": 1, "type": "chain", "certificates": [leaf, odd],
+            "chain_id": chain_id([leaf["cert_sha256"], odd["cert_sha256"]])}
+
+
+def metadata():
+    return {"schema": 1, "type": "metadata", "sweep": "s", "version": "0.1.0", "boringssl": "b",
+            "arguments": ["pinsweep", "sweep"], "seed": 18446744073709551615,
+            "input_sha256": digest("input"), "input_lines": 10, "accepted": 7, "rejected": 1,
+            "skipped": 2, "targets": 9, "started": "2026-11-24T02:11:09.123Z",
+            "ended": "2026-11-24T02:11:10.000Z", "statuses": {"success": 8, "not-tls": 1},
+            "verdicts": {"match": 9, "mismatch": 0},
+            "handshakes": {"attempted": 9, "completed": 8, "proven": 8, "captured": 0, "fallback": 0,
+                           "by_version": {"TLSv1.3": 8}},
+            "cpu_seconds": {"user": 0.5, "system": 0}, "max_rss_bytes": 1}
+
+
+GOOD = {"verdict": verdict(), "chain": chain(), "metadata": metadata()}
+
+
+def objects(value, path=()):
+    """Every object in a value, with the way to it."""
+    if isinstance(value, dict):
+        yield path, value
+    for step, item in (value.items() if isinstance(value, dict) else
+                       enumerate(value) if isinstance(value, list) else ()):
+        yield from objects(item, path + (step,))
+
+
+def at(record, path):
+    for step in path:
+        record = record[step]
+    return record
+
+
+class Validate(unittest.TestCase):
+    def run_on(self, kind, data, *options):
+        with tempfile.NamedTemporaryFile(suffix=".ndjson") as file:
+            file.write(data)
+            file.flush()
+            said = io.StringIO()
+            with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as exit:
+                validate.main([*options, str(DATA / (kind + ".schema.json")), file.name])
+            return subprocess.CompletedProcess((), exit.exception.code, "", said.getvalue())
+
+    def lines(self, kind, *records):
+        return b"".join(json.dumps(r, ensure_ascii=False).encode() + b"\n" for r in records)
+
+    def assert_good(self, kind, data, *options):
+        result = self.run_on(kind, data, *options)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def assert_all_bad(self, kind, records, reason=""):
+        """Each of the records is refused: a complaint for each line."""
+        result = self.run_on(kind, self.lines(kind, *records), "--max-errors", "1000000")
+        self.assertEqual(result.returncode, 1)
+        complained = {int(line.split(":")[1]) for line in result.stderr.splitlines()}
+        missed = [i for i in range(1, len(records) + 1) if i not in complained]
+        self.assertEqual(missed, [], "passed, but should not")
+        self.assertIn(reason, result.stderr)
+
+    def test_good(self):
+        for kind, record in GOOD.items():
+            self.assert_good(kind, self.lines(kind, record, record), "--count", "2")
+            self.assert_good(kind, self.lines(kind, dict(record, something_new={"a": [1]})))
+        self.assert_good("verdict", b"")
+
+    def test_ids_only(self):
+        record = copy.deepcopy(GOOD["verdict"])
+        for entry in record["views"][0]["chain"]:
+            for name in "subject", "issuer", "serial", "not_before", "not_after":
+                del entry[name]
+        self.assert_good("verdict", self.lines("verdict", record))
+        record["views"][0]["chain"][0]["subject"] = "CN=alone"
+        self.assert_all_bad("verdict", [record], "dependency")
+
+    def test_no_policy(self):
+        record = dict(copy.deepcopy(GOOD["verdict"]), verdict="unpinned", pin_sets=[])
+        self.assert_good("verdict", self.lines("verdict", record))
+        self.assert_all_bad("verdict", [dict(record, verdict="match"),
+                                        dict(GOOD["verdict"], verdict="unpinned")])
+
+    def test_every_field_is_required_and_typed(self):
+        free = {"statuses", "verdicts", "by_version"}  # counts by name
+        for kind, good in GOOD.items():
+            bad = []
+            for path, found in objects(good):
+                for name in found:
+                    if path and path[-1] in free:
+                        continue
+                    changed = copy.deepcopy(good)
+                    at(changed, path)[name] = {"another": "type"}
+                    bad.append(changed)
+                    # The rest of a chain entry may be left out, but only together (above).
+                    changed = copy.deepcopy(good)
+                    del at(changed, path)[name]
+                    bad.append(changed)
+                if path and path[-1] not in free | {"handshakes"}:
+                    changed = copy.deepcopy(good)
+                    at(changed, path)["renamed"] = 1
+                    bad.append(changed)
+            self.assertGreater(len(bad), 30)
+            self.assert_all_bad(kind, bad)
+
+    def test_closed_lists_and_forms(self):
+        bad = []
+        for path, value in [
+                (("status",), "ok"), (("verdict",), "matched"), (("schema",), 2), (("port",), 0),
+                (("port",), 65536), (("port",), "443"), (("port",), 443.5), (("time",), None),
+                (("time",), "2026-11-24T02:11:09Z"), (("time",), "2026-11-24 02:11:09.123Z"),
+                (("time",), "2026-13-24T02:11:09.123Z"), (("time",), "2026-11-24T02:11:09.123Z\n"),
+                (("views", 0, "key_type"), "dsa"), (("views", 0, "tls_version"), "1.3"),
+                (("views", 0, "status"), "SUCCESS"), (("views", 0, "chain_id"), ""),
+                (("views", 0, "chain", 0, "cert_sha256"), digest("leaf").upper()),
+                (("views", 0, "chain", 0, "spki_sha256"), digest("leaf")),
+                (("views", 0, "chain", 0, "spki_sha256"), key("leaf").rstrip("=")),
+                (("views", 0, "chain", 0, "spki_sha256"), key("leaf")[:-2] + "B="),
+                (("views", 0, "chain", 0, "serial"), "0"), (("views", 0, "chain", 0, "not_after"), ""),
+                (("views", 0, "pkix", 0, "result"), "invalid"), (("views", 0, "attempts"), 0),
+                (("views", 0, "timing_ms", "dns"), -2), (("views", 0, "proof"), "full"),
+                (("pin_sets", 0, "scope"), "chain"), (("pin_sets", 0, "client"), "windows"),
+                (("pin_sets", 0, "expires"), "2027-6-1"), (("pin_sets", 0, "verdict"), "unpinned"),
+                (("pin_sets", 0, "matches", 0, "pin"), "sha256/" + digest("x")),
+                (("pin_sets", 0, "matches", 0, "role"), "spare")]:
+            changed = copy.deepcopy(GOOD["verdict"])
+            at(changed, path[:-1])[path[-1]] = value
+            bad.append(changed)
+        self.assert_all_bad("verdict", bad)
+
+    def test_what_a_schema_cannot_say(self):
+        def change(kind, **fields):
+            return dict(copy.deepcopy(GOOD[kind]), **fields)
+        self.assert_all_bad("verdict", [change("verdict", verdict="match")], "the worst")
+        self.assert_all_bad("verdict", [change("verdict", complete=True),
+                                        change("verdict", views_failed=3)])
+        record = change("verdict")
+        record["pin_sets"][0]["matches"][0]["view"] = 2
+        self.assert_all_bad("verdict", [record], "view 2 of 2")
+        record = change("verdict")
+        record["views"][0]["chain"].reverse()
+        self.assert_all_bad("verdict", [record], "not the SHA-256 over")
+        record = change("verdict")
+        record["views"][0]["paths"] *= 2
+        self.assert_all_bad("verdict", [record], "two preferred")
+        record = change("chain")
+        record["certificates"].reverse()
+        self.assert_all_bad("chain", [record], "chain_id")
+        record = change("chain")
+        record["certificates"][0]["pem"] = record["certificates"][0]["pem"].replace("MAM", "MAN")
+        self.assert_all_bad("chain", [record], "of its pem")
+        self.assert_all_bad("metadata", [
+            change("metadata", input_lines=11), change("metadata", statuses={"success": 8}),
+            change("metadata", verdicts={"match": 10}), change("metadata", ended="2026-11-24T02:11:09.122Z"),
+            change("metadata", statuses={"success": 8, "fine": 1}),
+            change("metadata", handshakes=dict(GOOD["metadata"]["handshakes"], attempted=7))])
+
+    def test_lines(self):
+        good = self.lines("verdict", GOOD["verdict"])
+        for data, reason in [
+                (good[:-1], ":1: record: the last line has no newline"),
+                (good + good[:-2] + b"\n", ":2: record: "),
+                (good + b"\n" + good, ":2: record: "),
+                (good.replace(b"CN=leaf", b"CN=\xff"), "utf-8"),
+                (good.replace(b"CN=leaf", b"CN=\\ud800"), "surrogate"),
+                (good.replace(b"CN=leaf", b"CN=\x01"), "control character"),
+                (good.replace(b'"port": 443', b'"port": NaN'), "NaN"),
+                (good.replace(b'"port": 443', b'"port": 443, "port": 443'), "repeated key 'port'"),
+                (good[:-1] + b" " + good, "Extra data"),
+                (good[:-1] + b" \n", "white space"),
+                (good[:-1] + b"\r\n", "white space"),
+                (b"[" + good[:-1] + b"]\n", "not a JSON object"),
+                (b"\xef\xbb\xbf" + good, "BOM")]:
+            result = self.run_on("verdict", data)
+            self.assertEqual(result.returncode, 1, reason)
+            self.assertIn(reason, result.stderr)
+
+    def test_options(self):
+        good = self.lines("verdict", GOOD["verdict"])
+        self.assertIn("1 lines, but there should be 2",
+                      self.run_on("verdict", good, "--count", "2").stderr)
+        result = self.run_on("verdict", b"{}\n" * 50, "--max-errors", "3")
+        self.assertEqual((result.returncode, len(result.stderr.splitlines())), (1, 3))
+        self.assertEqual(self.run_on("nosuch", good).returncode, 2)
+
+    def test_as_a_program(self):
+        for data, code in (self.lines("chain", GOOD["chain"]), 0), (b"{}\n", 1):
+            result = subprocess.run([sys.executable, HERE / "validate.py",
+                                     DATA / "chain.schema.json", "-"],
+                                    input=data, capture_output=True, check=False)
+            self.assertEqual(result.returncode, code)
+            self.assertEqual(b"-:1: record: " in result.stderr, code == 1)
+
+
+if __name__ == "__main__":
+    ran = unittest.main(exit=False).result
+    wrong = len(ran.failures) + len(ran.errors)
+    print(f"{ran.testsRun - wrong} passed, {wrong} failed")
+    sys.exit(1 if wrong else 0)
