@@ -55,6 +55,10 @@
     1024 /* host patterns of all pin sets that can meet in one host: a look-up gathers them on the \
             stack */
 
+#define PIN_SETS_PER_HOST_MAX 1024 /* pin sets judged for one target */
+#define JUDGE_UNITS_MAX                                                                            \
+    8192 /* (view, profile) units kept for one target's record; judging covers all */
+
 /* --- connections --- */
 #define CONCURRENCY_AUTO_MAX                                                                       \
     4096 /* automatic choice for the whole program: home routers die above it */

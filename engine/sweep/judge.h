@@ -1,0 +1,50 @@
+/* From evidence to judgement: the paths of each view's chain, the verdict of each pin set, the host
+   check of each view. Where trust meets net. One judge per worker. */
+#ifndef PINSWEEP_SWEEP_JUDGE_H
+#define PINSWEEP_SWEEP_JUDGE_H
+
+#include "engine/sweep/config.h"
+#include "engine/sweep/target.h"
+#include "engine/trust/verdict.h"
+
+struct judgement {
+    const struct target *target;
+    const struct sweep_config *config;
+    int64_t time_ms;     /* when the target was finished, wall clock */
+    int64_t judged_at_s; /* the date that validity and expiry were judged at */
+    enum outcome status;
+    enum verdict verdict; /* the target's: the worst of its pin sets */
+    bool complete;
+    uint32_t views_failed;
+    const struct set_verdict *sets;
+    size_t set_count;
+    bool sets_truncated; /* more than PIN_SETS_PER_HOST_MAX apply */
+    const struct verdict_unit *units;
+    uint32_t unit_count;
+};
+
+struct judge {
+    const struct sweep_config *config;
+    struct path_builder *paths;
+    /* scratch of one target, reused */
+    struct verdict_view *views;
+    const struct pin_set **applicable;
+    struct set_verdict *sets;
+    struct verdict_unit *units;
+};
+
+enum err judge_init(struct judge *judge, const struct sweep_config *config,
+                    struct err_note *note) MUST_USE;
+void judge_fini(struct judge *judge);
+
+/* Judges a target all of whose probes are done (digests flushed). The result points into the
+   judge's scratch and is valid until the next call. */
+void judge_target(struct judge *judge, struct target *target, int64_t now_ms,
+                  struct judgement *out);
+
+/* Whether the view is judged: it succeeded and its leaf is well-formed. */
+bool judge_view_counts(const struct probe *probe);
+/* RFC 9525: the leaf covers the name (the SNI, else the host) or address that was asked for. */
+bool judge_host_match(const struct target *target, const struct probe *probe);
+
+#endif
