@@ -1,0 +1,465 @@
+#include "engine/sweep/worker.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+#include "engine/sweep/probe.h"
+
+#define ADMIT_PER_TICK 512 /* then the ring gets its turn */
+#define WAIT_IDLE_NS                                                                               \
+    (20 * NS_PER_MS) /* a pipe that has nothing, a writer that is behind, a stop flag */
+#define WAIT_BATCH_NS                                                                              \
+    (1 * NS_PER_MS) /* gathering completions: waiting for one alone costs 40 % more CPU */
+#define WAIT_BATCH_MAX 32
+#define BATCH_PER_COMPLETION 16 /* connections in flight for each completion waited for */
+
+static enum err worker_init(struct worker *worker) {
+    const struct sweep_config *config = worker->config;
+    struct err_note *note = &worker->note;
+    uint32_t buffers = 64;
+    while (buffers < worker->sizes.conns / 2 && buffers < 8192) {
+        buffers *= 2;
+    }
+    struct ring_config ring = {
+        .sq_entries = worker->sizes.conns < 512 ? 1024 : 4096,
+        .cq_entries = worker->sizes.conns < 512 ? 4096 : 32768,
+        .direct_count = worker->sizes.conns,
+        .buffer_count = buffers,
+    };
+    struct resolver_config resolver = {.servers = config->dns_servers,
+                                       .timeout_ms = 2000,
+                                       .tries = 3,
+                                       .in_flight_max = RESOLVER_IN_FLIGHT_MAX,
+                                       .ipv4 = config->ipv4,
+                                       .ipv6 = config->ipv6};
+    struct intern_config intern = {.chains_max = config->chains_max,
+                                   .seed = random_u64(),
+                                   .free_paths = path_set_free,
+                                   .free_paths_context = NULL};
+    enum err err = ring_init(&worker->ring, &ring, note);
+    if (err == ERR_NONE) {
+        err = tls_context_new(&config->tls, &worker->tls, note);
+    }
+    if (err == ERR_NONE) {
+        err = conns_new(&worker->ring, &worker->wheel, worker->tls, worker->shared->clock,
+                        worker->sizes.conns, &worker->conns, note);
+    }
+    if (err == ERR_NONE) {
+        err =
+            resolver_new(&resolver, &worker->ring, worker->shared->clock, &worker->resolver, note);
+    }
+    if (err == ERR_NONE) {
+        err = intern_new(&intern, &worker->intern, note);
+    }
+    if (err == ERR_NONE) {
+        err = judge_init(&worker->judge, config, note);
+    }
+    if (err == ERR_NONE) {
+        err = pool_init(&worker->targets, sizeof(struct target), worker->sizes.targets, note);
+    }
+    if (err == ERR_NONE) {
+        worker->reader = inventory_reader_open(worker->shared->inventory);
+        worker->bytes =
+            ring_bytes(&worker->ring) + conns_bytes(worker->conns) + pool_bytes(&worker->targets);
+    }
+    return err;
+}
+
+static void worker_fini(struct worker *worker) {
+    if (worker->reader != NULL) {
+        inventory_reader_close(worker->reader);
+    }
+    if (worker->resolver != NULL) {
+        resolver_free(worker->resolver);
+    }
+    if (worker->conns != NULL) {
+        conns_get_stats(worker->conns, &worker->conns_stats);
+        conns_free(worker->conns);
+    }
+    if (worker->judge.paths != NULL) {
+        path_get_stats(worker->judge.paths, &worker->path_stats);
+    }
+    if (worker->intern != NULL) {
+        intern_get_stats(worker->intern, &worker->intern_stats);
+        intern_free(worker->intern);
+    }
+    judge_fini(&worker->judge);
+    if (worker->tls != NULL) {
+        tls_context_free(worker->tls);
+    }
+    if (worker->targets.items != NULL) {
+        pool_fini(&worker->targets);
+    }
+    if (worker->ring.buffer_memory != NULL) {
+        ring_fini(&worker->ring);
+    }
+}
+
+/* --- admit --- */
+
+/* Takes up one inventory entry. False if there is no room for it now. */
+static bool admit_entry(struct worker *worker, const struct inventory_target *entry) {
+    bool needs_name = !entry->has_connect;
+    if (needs_name && !resolver_has_room(worker->resolver)) {
+        return false;
+    }
+    struct target *target = pool_take(&worker->targets);
+    if (target == NULL) {
+        return false;
+    }
+    if (!target_init(target, entry, worker->config->sni, worker->config->use_sni)) {
+        target_fini(target);
+        pool_give(&worker->targets, target);
+        return false;
+    }
+    target->remaining_ns = worker->config->target_timeout_ns;
+    probe_start_target(worker, target);
+    return true;
+}
+
+static void worker_admit(struct worker *worker) {
+    worker->input_waits = false;
+    for (uint32_t i = 0; i < ADMIT_PER_TICK && !worker->input_ended && !worker->aborting; i++) {
+        if (worker->targets.taken_count == worker->targets.capacity) {
+            return;
+        }
+        if (!worker->entry_pending) {
+            switch (inventory_reader_next(worker->reader, &worker->entry)) {
+            case INVENTORY_TARGET:
+                worker->entry_pending = true;
+                break;
+            case INVENTORY_WAIT:
+                worker->input_waits = true;
+                return;
+            case INVENTORY_END:
+                worker->input_ended = true;
+                return;
+            case INVENTORY_FAILED:
+                worker->input_ended = true;
+                atomic_store(&worker->shared->stop, true);
+                return;
+            }
+        }
+        if (!admit_entry(worker, &worker->entry)) {
+            return;
+        }
+        worker->entry_pending = false;
+    }
+}
+
+/* --- open --- */
+
+static void worker_open(struct worker *worker) {
+    while (!list_is_empty(&worker->waiting) && conns_available(worker->conns) > 0) {
+        struct probe *probe = CONTAINER_OF(list_pop_front(&worker->waiting), struct probe, node);
+        probe_open(worker, probe);
+    }
+}
+
+/* --- submit and wait --- */
+
+static void worker_wait(struct worker *worker) {
+    uint32_t in_flight = conns_in_use(worker->conns);
+    bool work_waits =
+        !list_is_empty(&worker->judging) || (!list_is_empty(&worker->waiting) && in_flight == 0);
+    bool more_input = !worker->input_ended && !worker->input_waits && !worker->aborting &&
+                      worker->targets.taken_count < worker->targets.capacity &&
+                      !worker->entry_pending;
+    if (more_input && in_flight < worker->sizes.conns) {
+        ring_submit_and_wait(&worker->ring, 0, 0);
+        return;
+    }
+    uint64_t limit_ns = worker->input_waits || work_waits ? WAIT_IDLE_NS : 100 * NS_PER_MS;
+    uint32_t batch = in_flight / BATCH_PER_COMPLETION;
+    batch = batch < 1 ? 1 : batch > WAIT_BATCH_MAX ? WAIT_BATCH_MAX : batch;
+    if (batch > 1) {
+        limit_ns = WAIT_BATCH_NS;
+    } else {
+        limit_ns = timer_next_ns(&worker->wheel, worker->now_ns, limit_ns);
+        limit_ns = resolver_next_ns(worker->resolver, limit_ns);
+    }
+    ring_submit_and_wait(&worker->ring, batch, limit_ns);
+}
+
+/* --- reap --- */
+
+static void worker_reap(struct worker *worker) {
+    struct io_uring_cqe *cqe;
+    unsigned head, count = 0;
+    io_uring_for_each_cqe(&worker->ring.uring, head, cqe) {
+        count++;
+        enum ring_op op = ring_tag_op(cqe->user_data);
+        if (op == RING_OP_POLL) {
+            resolver_on_completion(worker->resolver, cqe);
+        } else if (op != RING_OP_NONE) {
+            conns_on_completion(worker->conns, cqe);
+        }
+    }
+    io_uring_cq_advance(&worker->ring.uring, count);
+    worker->ring.completions += count;
+}
+
+/* --- expire --- */
+
+static bool is_target_timer(const struct worker *worker, const struct timer *timer) {
+    const uint8_t *at = (const uint8_t *)timer;
+    return at >= worker->targets.items && at < worker->targets.items + worker->targets.map_len;
+}
+
+static void worker_expire(struct worker *worker) {
+    struct list expired;
+    list_init(&expired);
+    timer_expire(&worker->wheel, worker->now_ns, &expired);
+    struct list_node *node;
+    while ((node = list_pop_front(&expired)) != NULL) {
+        struct timer *timer = CONTAINER_OF(node, struct timer, node);
+        if (conns_owns_timer(worker->conns, timer)) {
+            conns_on_timer(worker->conns, timer);
+        } else if (is_target_timer(worker, timer)) {
+            probe_on_target_timer(worker, CONTAINER_OF(timer, struct target, timer));
+        } else {
+            probe_on_park_timer(worker, CONTAINER_OF(timer, struct probe, timer));
+        }
+    }
+}
+
+/* --- step, collect --- */
+
+static void worker_step(struct worker *worker) {
+    conns_step(worker->conns);
+    resolver_step(worker->resolver);
+}
+
+static void worker_collect(struct worker *worker) {
+    struct resolution *resolution;
+    while ((resolution = resolver_next_finished(worker->resolver)) != NULL) {
+        probe_on_resolved(worker, resolution->owner);
+    }
+    struct conn *conn;
+    while ((conn = conns_next_finished(worker->conns)) != NULL) {
+        probe_on_finished(worker, conn->owner);
+    }
+}
+
+/* --- judge, report --- */
+
+static void block_give(struct worker *worker, enum sink_stream stream) {
+    if (worker->blocks[stream] != NULL) {
+        sink_give(worker->shared->sink, worker->blocks[stream]);
+        worker->blocks[stream] = NULL;
+    }
+}
+
+/* The block that lines of the stream go to; NULL if the writer is behind. */
+static struct sink_block *block_get(struct worker *worker, enum sink_stream stream,
+                                    size_t capacity) {
+    if (worker->blocks[stream] == NULL) {
+        worker->blocks[stream] = sink_take(worker->shared->sink, stream, capacity);
+        worker->block_since_ns[stream] = worker->now_ns;
+    }
+    return worker->blocks[stream];
+}
+
+/* Appends the record of a target: in the open block, else a new one, else a new one of the largest
+   size, at lower and lower detail. False if the writer is behind: nothing was written. */
+static bool write_record(struct worker *worker, const struct judgement *judgement) {
+    enum report_detail wanted =
+        worker->config->chain_detail == CHAIN_DETAIL_FULL ? REPORT_FULL : REPORT_IDS;
+    struct sink_block *block = block_get(worker, SINK_RECORDS, BLOCK_BYTES);
+    if (block == NULL) {
+        return false;
+    }
+    size_t len =
+        report_write(judgement, wanted, block->bytes + block->len, block->capacity - block->len);
+    if (len == 0) {
+        block_give(worker, SINK_RECORDS);
+        block = block_get(worker, SINK_RECORDS, RECORD_BYTES_MAX);
+        if (block == NULL) {
+            return false;
+        }
+        for (enum report_detail detail = wanted; len == 0; detail++) {
+            CHECK(detail < REPORT_DETAIL_COUNT);
+            len = report_write(judgement, detail, block->bytes, block->capacity);
+        }
+    }
+    block->len += len;
+    return true;
+}
+
+/* The chain's own line, once per stay in the intern table (the writer drops repeats). False if the
+ * writer is behind. */
+static bool write_chain(struct worker *worker, struct chain *chain) {
+    struct sink_block *block = block_get(worker, SINK_CHAINS, BLOCK_BYTES);
+    if (block == NULL) {
+        return false;
+    }
+    size_t len = 0;
+    if (block->chain_count < SINK_CHAINS_PER_BLOCK) {
+        len = report_write_chain(chain, worker->config->chains_pem, block->bytes + block->len,
+                                 block->capacity - block->len);
+    }
+    if (len == 0) {
+        block_give(worker, SINK_CHAINS);
+        block = block_get(worker, SINK_CHAINS, 2 * RECORD_BYTES_MAX);
+        if (block == NULL) {
+            return false;
+        }
+        len = report_write_chain(chain, worker->config->chains_pem, block->bytes, block->capacity);
+        CHECK(len > 0);
+    }
+    block->chain_offset[block->chain_count] = (uint32_t)block->len;
+    memcpy(block->chain_id[block->chain_count++], chain->id, SHA256_LEN);
+    block->len += len;
+    chain->written = true;
+    return true;
+}
+
+static bool write_chains(struct worker *worker, const struct target *target) {
+    for (uint32_t i = 0; worker->config->chains_file != NULL && i < target->probe_count; i++) {
+        struct chain *chain = target->probes[i].chain;
+        if (chain != NULL && !chain->written && !write_chain(worker, chain)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void count_judgement(struct worker *worker, const struct judgement *judgement) {
+    struct worker_stats *stats = &worker->stats;
+    stats_add(&stats->targets, 1);
+    stats_add(&stats->statuses[judgement->status], 1);
+    stats_add(&stats->verdicts[judgement->verdict], 1);
+    if (judgement->verdict == VERDICT_UNKNOWN && judgement->status != OUTCOME_BLOCKLISTED &&
+        judgement->status != OUTCOME_NOT_OFFERED) {
+        stats_add(&stats->unknown, 1);
+    }
+    bool seen[PKIX_COUNT] = {false};
+    for (uint32_t i = 0; i < judgement->target->probe_count; i++) {
+        const struct probe *probe = &judgement->target->probes[i];
+        for (uint32_t p = 0; judge_view_counts(probe) && p < probe->chain->paths->profile_count;
+             p++) {
+            seen[path_pkix(&probe->chain->paths->profiles[p], judgement->judged_at_s)] = true;
+        }
+    }
+    for (int i = 0; i < PKIX_COUNT; i++) {
+        if (seen[i]) {
+            stats_add(&stats->pkix[i], 1);
+        }
+    }
+}
+
+static void worker_judge(struct worker *worker) {
+    intern_flush(worker->intern);
+    int64_t wall_ms = clock_wall_ms(worker->shared->clock);
+    struct list_node *node;
+    while ((node = list_first(&worker->judging)) != NULL) {
+        struct target *target = CONTAINER_OF(node, struct target, node);
+        struct judgement judgement;
+        judge_target(&worker->judge, target, wall_ms, &judgement);
+        bool writes = worker->shared->sink != NULL;
+        if (writes && (!write_chains(worker, target) || !write_record(worker, &judgement))) {
+            return; /* the writer is behind: the target stays first in line */
+        }
+        if (worker->config->listener != NULL) {
+            worker->config->listener->on_target(worker->config->listener->context, &judgement);
+        }
+        count_judgement(worker, &judgement);
+        list_remove(&target->node);
+        probe_release_target(worker, target);
+    }
+}
+
+static void worker_flush(struct worker *worker, bool all) {
+    for (int i = 0; i < SINK_STREAM_COUNT; i++) {
+        if (worker->blocks[i] != NULL &&
+            (all || worker->now_ns - worker->block_since_ns[i] >= FLUSH_NS)) {
+            block_give(worker, (enum sink_stream)i);
+        }
+    }
+}
+
+/* --- the tick --- */
+
+static void worker_tick(struct worker *worker) {
+    worker_admit(worker);
+    worker_open(worker);
+    worker_wait(worker);
+    worker->now_ns = clock_mono_ns(worker->shared->clock);
+    worker_reap(worker);
+    worker_step(worker);
+    worker_expire(worker);
+    worker_collect(worker);
+    worker_open(worker);
+    ring_submit(&worker->ring);
+    worker_judge(worker);
+    worker_flush(worker, false);
+    stats_set(&worker->stats.in_flight, conns_in_use(worker->conns));
+    stats_set(&worker->stats.waiting, worker->targets.taken_count);
+}
+
+/* A signal or a failure elsewhere: what is in flight ends as cancelled, and is still reported if it
+ * can be. */
+static void worker_check_stop(struct worker *worker) {
+    if (!worker->aborting && atomic_load_explicit(&worker->shared->stop, memory_order_relaxed)) {
+        worker->aborting = true;
+        probe_cancel_all(worker);
+    }
+}
+
+static bool worker_is_done(const struct worker *worker) {
+    bool input_over = worker->aborting || (worker->input_ended && !worker->entry_pending);
+    bool sink_dead =
+        worker->aborting && worker->shared->sink != NULL && sink_failed(worker->shared->sink);
+    return input_over && conns_in_use(worker->conns) == 0 &&
+           (sink_dead || worker->targets.taken_count == 0);
+}
+
+static void worker_pin_core(const struct worker *worker) {
+    cpu_set_t allowed, one;
+    if (!worker->config->pin_cores || sched_getaffinity(0, sizeof allowed, &allowed) != 0) {
+        return;
+    }
+    uint32_t nth = worker->idx % (uint32_t)CPU_COUNT(&allowed);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &allowed) && nth-- == 0) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof one, &one);
+            return;
+        }
+    }
+}
+
+/* After an abort with a dead sink targets may be left over: their chains and blocks still have to
+ * go. */
+static void worker_drop_leftovers(struct worker *worker) {
+    struct list_node *node;
+    while ((node = list_pop_front(&worker->judging)) != NULL) {
+        probe_release_target(worker, CONTAINER_OF(node, struct target, node));
+    }
+}
+
+void *worker_main(void *context) {
+    struct worker *worker = context;
+    worker_pin_core(worker);
+    worker->now_ns = clock_mono_ns(worker->shared->clock);
+    timer_wheel_init(&worker->wheel, worker->now_ns);
+    list_init(&worker->waiting);
+    list_init(&worker->judging);
+    rng_init(&worker->rng, random_u64());
+    worker->err = worker_init(worker);
+    if (worker->err != ERR_NONE) {
+        atomic_store(&worker->shared->stop, true);
+    } else {
+        while (!worker_is_done(worker)) {
+            worker_tick(worker);
+            worker_check_stop(worker);
+        }
+        worker_drop_leftovers(worker);
+    }
+    if (worker->shared->sink != NULL) {
+        worker_flush(worker, true);
+    }
+    worker_fini(worker);
+    return NULL;
+}
