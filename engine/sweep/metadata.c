@@ -1,0 +1,160 @@
+#include "engine/sweep/metadata.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "engine/codec/json.h"
+
+#define METADATA_BYTES_MAX (4u << 20) /* an argument list may hold 2 MB */
+
+static void write_counts(struct json *json, const struct sweep_result *result) {
+    json_key(json, "statuses");
+    json_object_begin(json);
+    for (int i = 0; i < OUTCOME_COUNT; i++) {
+        json_key_u64(json, outcome_text((enum outcome)i), result->statuses[i]);
+    }
+    json_object_end(json);
+    json_key(json, "verdicts");
+    json_object_begin(json);
+    for (int i = 0; i < VERDICT_COUNT; i++) {
+        json_key_u64(json, verdict_text((enum verdict)i), result->verdicts[i]);
+    }
+    json_object_end(json);
+    json_key(json, "pkix");
+    json_object_begin(json);
+    for (int i = 0; i < PKIX_COUNT; i++) {
+        json_key_u64(json, pkix_text((enum pkix)i), result->pkix[i]);
+    }
+    json_object_end(json);
+}
+
+static void write_handshakes(struct json *json, const struct conns_stats *conns) {
+    static const char *const versions[] = {"other", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
+    json_key(json, "handshakes");
+    json_object_begin(json);
+    json_key_u64(json, "attempted", conns->opened);
+    json_key_u64(json, "connected", conns->connected);
+    json_key_u64(json, "completed", conns->completed);
+    json_key_u64(json, "proven", conns->proven);
+    json_key_u64(json, "captured", 0);
+    json_key_u64(json, "fallback", 0);
+    json_key(json, "by_version");
+    json_object_begin(json);
+    for (size_t i = 0; i < ARRAY_COUNT(versions); i++) {
+        if (conns->by_version[i] > 0) {
+            json_key_u64(json, versions[i], conns->by_version[i]);
+        }
+    }
+    json_object_end(json);
+    json_key_u64(json, "bytes_in", conns->bytes_in);
+    json_key_u64(json, "bytes_out", conns->bytes_out);
+    json_object_end(json);
+}
+
+static void write_tables(struct json *json, const struct sweep_result *result) {
+    json_key(json, "chains");
+    json_object_begin(json);
+    json_key_u64(json, "known", result->intern.chain_hits);
+    json_key_u64(json, "new", result->intern.chain_misses);
+    json_key_u64(json, "evicted", result->intern.evictions);
+    json_key_u64(json, "written", result->chains_written);
+    json_key_u64(json, "path_sets_built", result->path.sets_built);
+    json_key_u64(json, "issuer_edges_known", result->path.edges_known);
+    json_key_u64(json, "issuer_edges_built", result->path.edges_built);
+    json_object_end(json);
+}
+
+static size_t compose(char *buffer, size_t capacity, const struct sweep_config *config,
+                      const struct sweep_result *result, int argc, char *const *argv) {
+    struct json json;
+    json_init(&json, buffer, capacity);
+    json_object_begin(&json);
+    json_key_i64(&json, "schema", 1);
+    json_key_text(&json, "type", "metadata");
+    json_key_text(&json, "sweep", config->sweep_id);
+    json_key_text(&json, "version", PINSWEEP_VERSION);
+    json_key_text(&json, "boringssl", PINSWEEP_BORINGSSL);
+    json_key(&json, "arguments");
+    json_array_begin(&json);
+    for (int i = 0; i < argc; i++) {
+        json_text(&json, argv[i]);
+    }
+    json_array_end(&json);
+    json_key_u64(&json, "seed", config->inventory.seed);
+    json_key_text(&json, "input", result->input_name);
+    json_key(&json, "input_sha256");
+    json_hex(&json, span_of(result->input_sha256, result->has_digest ? SHA256_LEN : 0));
+    json_key_u64(&json, "input_lines", result->input.lines);
+    json_key_u64(&json, "accepted", result->input.accepted);
+    json_key_u64(&json, "rejected", result->input.rejected);
+    json_key_u64(&json, "skipped", result->input.skipped);
+    json_key_u64(&json, "targets", result->targets);
+    json_key(&json, "started");
+    json_time_ms(&json, result->started_ms);
+    json_key(&json, "ended");
+    json_time_ms(&json, result->ended_ms);
+    json_key_bool(&json, "interrupted", result->interrupted);
+    write_counts(&json, result);
+    write_handshakes(&json, &result->conns);
+    write_tables(&json, result);
+    json_key_u64(&json, "workers", result->plan.workers);
+    json_key_u64(&json, "concurrency", result->plan.concurrency);
+    json_key(&json, "cpu_seconds");
+    json_object_begin(&json);
+    json_key(&json, "user");
+    json_milli(&json, (int64_t)(result->cpu_user_s * 1000));
+    json_key(&json, "system");
+    json_milli(&json, (int64_t)(result->cpu_system_s * 1000));
+    json_object_end(&json);
+    json_key_u64(&json, "max_rss_bytes", result->max_rss_bytes);
+    json_object_end(&json);
+    return json_finish_line(&json);
+}
+
+static bool write_all(int fd, const char *bytes, size_t len) {
+    while (len > 0) {
+        ssize_t wrote = write(fd, bytes, len);
+        if (wrote < 0 && errno != EINTR) {
+            return false;
+        }
+        if (wrote > 0) {
+            bytes += wrote;
+            len -= (size_t)wrote;
+        }
+    }
+    return true;
+}
+
+enum err metadata_write(const char *file, const struct sweep_config *config,
+                        const struct sweep_result *result, int argc, char *const *argv,
+                        struct err_note *note) {
+    char *buffer = malloc(METADATA_BYTES_MAX);
+    char temporary[4096];
+    if (buffer == NULL ||
+        (size_t)snprintf(temporary, sizeof temporary, "%s.new", file) >= sizeof temporary) {
+        free(buffer);
+        return err_note(note, ERR_RESOURCE,
+                        "%s: cannot write the metadata: name too long or no memory", file);
+    }
+    size_t len = compose(buffer, METADATA_BYTES_MAX, config, result, argc, argv);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool good = fd >= 0 && write_all(fd, buffer, len);
+    int error = errno;
+    if (fd >= 0 && close(fd) != 0 && good) {
+        good = false;
+        error = errno;
+    }
+    if (good && rename(temporary, file) != 0) {
+        good = false;
+        error = errno;
+    }
+    free(buffer);
+    if (!good) {
+        unlink(temporary);
+        return err_note(note, ERR_IO, "%s: cannot write the metadata: %s", file, strerror(error));
+    }
+    return ERR_NONE;
+}
