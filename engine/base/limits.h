@@ -72,6 +72,8 @@
 #define RECV_BUFFER_BYTES 4096 /* one provided buffer: a usual flight arrives in one or two */
 #define SEND_BUFFER_BYTES                                                                          \
     2048 /* ClientHello with a long SNI is under 700 bytes; Finished flights under 300 */
+#define CLOSE_TIMEOUT_NS                                                                           \
+    UINT64_C(1000000000) /* for the last bytes to a peer that does not read; then without them */
 #define HANDSHAKE_BYTES_MAX                                                                        \
     (512 * 1024) /* bytes taken from one peer before it is cut off: chain bound + records */
 

@@ -3,14 +3,15 @@
    probe's affair.
 
    States, one enum, every transition through one function that asserts the legal edge:
-     CONNECTING  socket and connect are linked submissions on fixed file = pool index; waits for
-   connect STARTTLS    (a natural place; no protocol here yet: passes on at once) HANDSHAKE   waits
-   for send and for recv (provided buffer, goes back after feed) CLOSING     output, shutdown and
-   close are linked; or cancel, then close CLOSED      all completions are in: the slot may go back
-   The SSL object is made after connect: dead hosts cost nothing. Deadlines: connect, handshake
-   (io), target; the one that fires names the outcome. A finished connection is handed to the owner
-   (conns_next_finished) as soon as its outcome is known, while the close runs on in the background;
-   its certificates may be read until conn_release. Single-threaded. */
+     CONNECTING  socket and connect are linked submissions on fixed file = pool index
+     HANDSHAKE   send and receive are linked (provided buffer, goes back after feed)
+     CLOSING     output and close are linked; or cancel, then close
+     CLOSED      all completions are in: the slot may go back
+   (A protocol spoken before TLS would stand between CONNECTING and HANDSHAKE.) The SSL object is
+   made after connect: dead hosts cost nothing. Deadlines: connect, handshake (io), target; the one
+   that fires names the outcome. A finished connection is handed to the owner (conns_next_finished)
+   as soon as its outcome is known, while the close runs on in the background; its certificates may
+   be read until conn_release. Single-threaded. */
 #ifndef PINSWEEP_NET_CONN_H
 #define PINSWEEP_NET_CONN_H
 
@@ -29,7 +30,7 @@ struct conn_request {
     const char *sni; /* borrowed until conn_release; NULL: none */
     uint64_t connect_timeout_ns;
     uint64_t io_timeout_ns;      /* from connected to handshake done */
-    uint64_t target_deadline_ns; /* absolute */
+    uint64_t target_deadline_ns; /* absolute; 0: none */
     void *owner;                 /* the probe */
 };
 
@@ -37,25 +38,43 @@ struct conn_times { /* monotonic ns; 0: not reached */
     uint64_t opened, connected, finished;
 };
 
+/* What a connection's completion brought, until the step stage looks at it. */
+enum conn_news {
+    CONN_NEWS_NONE,
+    CONN_NEWS_CONNECTED,
+    CONN_NEWS_CONNECT_FAILED,
+    CONN_NEWS_SEND_FAILED,
+    CONN_NEWS_DATA,
+    CONN_NEWS_EOF,
+    CONN_NEWS_RECV_FAILED,
+    CONN_NEWS_STARVED, /* every receive buffer was in use */
+};
+
 struct conn {
     struct list_node node; /* in the ready or finished FIFO */
     void *owner;
     enum conn_state state;
-    enum outcome outcome; /* valid once finished */
+    enum outcome outcome; /* valid once finished; facts.error of tls has the words */
     int error_number;     /* errno of the failing operation, 0 if none */
     struct tls tls;       /* facts, certificates; tls.ssl NULL if the handshake never began */
     struct conn_times times;
-    /* private to conn.c below */
+    /* private to conn*.c below */
     struct conn_request request;
     struct timer timer;
+    uint64_t stage_deadline_ns;
     uint32_t pending; /* completions still to come */
-    bool finished, released, io_done, send_pending, recv_pending, eof;
-    uint8_t *output;          /* SEND_BUFFER_BYTES of the slot */
+    enum conn_news news;
+    int news_error;           /* errno */
+    int send_error;           /* errno of a send that failed while the peer's words are awaited */
+    bool finished, released;  /* outcome known; owner done */
+    bool expired;             /* the deadline passed while news waited for the step stage */
+    bool has_file, has_sends; /* a direct descriptor may stand; the exchange began with a send */
+    bool closes_by_chain;     /* close hangs behind the last send */
     uint16_t ready_buffer_id; /* bytes received, to be fed in the step stage */
     uint32_t ready_len;
-    bool has_ready;
+    uint8_t *output; /* SEND_BUFFER_BYTES of the slot */
     struct {
-        uint8_t bytes[28];
+        _Alignas(8) uint8_t bytes[28];
         uint32_t len;
     } sockaddr;
 };
@@ -89,8 +108,8 @@ bool conns_owns_timer(const struct conns *conns, const struct timer *timer);
 void conns_step(struct conns *conns);
 /* The next finished connection, or NULL. */
 struct conn *conns_next_finished(struct conns *conns);
-/* The owner is done with it: frees the SSL object; the slot goes back once its completions are in.
- */
+/* The owner is done with it, finished or not: frees the SSL object; the slot goes back once its
+   completions are in. */
 void conn_release(struct conns *conns, struct conn *conn);
 /* Makes every unfinished connection finish with OUTCOME_CANCELLED. */
 void conns_abort(struct conns *conns);

@@ -203,3 +203,10 @@ enum tls_state tls_feed_eof(struct tls *tls) {
 enum tls_state tls_feed_reset(struct tls *tls) {
     return cut(tls, OUTCOME_CONNECTION_RESET, "reset");
 }
+
+void tls_give_up(struct tls *tls, enum outcome outcome, const char *why) {
+    if (tls->state == TLS_WANTS_READ) {
+        tls_set_error(tls, "%s", why);
+        finish(tls, TLS_FAILED, outcome);
+    }
+}

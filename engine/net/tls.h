@@ -96,6 +96,8 @@ enum tls_state tls_feed(struct tls *tls, struct span in);
 enum tls_state tls_feed_eof(struct tls *tls);
 /* The peer reset the connection: the same with connection-reset. */
 enum tls_state tls_feed_reset(struct tls *tls);
+/* Ends an unfinished handshake for the caller's reason; the facts seen so far stay. */
+void tls_give_up(struct tls *tls, enum outcome outcome, const char *why);
 /* The bytes to send; after sending, tls_drained(). */
 static inline struct span tls_output(const struct tls *tls) {
     return span_of(tls->output, tls->output_len);
