@@ -258,6 +258,13 @@ struct path_check path_verify(struct path_builder *builder, uint32_t count) {
     if (count == 1) {
         return lone_anchor(path[0]);
     }
+    /* An issuer that BoringSSL would not take for one costs no signature, and gives the same answer
+       whatever is known of the certificates above it. */
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        if (X509_check_issued(path[i + 1]->x509, path[i]->x509) != X509_V_OK) {
+            return check_of(path, count, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, (int)i);
+        }
+    }
     struct outcome out;
     if (builder->memo_off || depends_on_leaf(path, count)) {
         return whole(builder, count, &out);

@@ -6,7 +6,7 @@
 #include "bench/mint.h"
 #include "engine/trust/path.h"
 
-#define PKI_CERTS_MAX 256
+#define PKI_CERTS_MAX 2048
 #define PKI_KEYS_MAX 64
 #define PKI_NOW INT64_C(1800000000) /* inside the default validity */
 
