@@ -418,7 +418,7 @@ static void test_texts(void) {
     for (int i = 0; i < PKIX_COUNT; i++) {
         enum pkix back = PKIX_COUNT;
         CU_ASSERT_TRUE(pkix_from_text(span_str(pkix_text((enum pkix)i)), &back));
-        CU_ASSERT_EQUAL(back, i);
+        CU_ASSERT_EQUAL((int)back, i);
     }
     enum pkix untouched = PKIX_EXPIRED;
     CU_ASSERT_FALSE(pkix_from_text(span_str("fine"), &untouched));
