@@ -13,6 +13,13 @@
 /* A record of type alert (21), version 3.3, two bytes: level fatal (2) and the description. */
 #define ALERT(description) "\x15\x03\x03\x00\x02\x02" description
 
+/* RFC 2246, 7.4.1.3: a record of 42 bytes with ServerHello (2) of 38: version 3.1, 32 random bytes,
+   no session, TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, no compression. */
+#define OLD_SERVER_HELLO                                                                           \
+    "\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01"                                                 \
+    "0123456789abcdef0123456789abcdef"                                                             \
+    "\x00\xc0\x13\x00"
+
 static const struct fleet_behaviour behaviours[] = {
     {.name = "tls", .summary = "a plain TLS server"},
     {.name = "reset-on-accept", .summary = "RST once connected", .opening = OPENING_RESET},
@@ -73,7 +80,13 @@ static const struct fleet_behaviour behaviours[] = {
     {.name = "client-cert-optional",
      .summary = "asks for a client certificate, goes on without",
      .content = CONTENT_CLIENT_CERT_OPTIONAL},
-    {.name = "old-version", .summary = "TLS 1.0 only", .content = CONTENT_OLD_VERSION},
+    {.name = "old-server-hello",
+     .summary = "answers the ServerHello of a server that knows TLS 1.0 only",
+     .opening = OPENING_ANSWER,
+     ANSWER(OLD_SERVER_HELLO)},
+    {.name = "old-version",
+     .summary = "TLS 1.0 only: alert 70 to clients of today",
+     .content = CONTENT_OLD_VERSION},
     {.name = "no-close", .summary = "never closes its side", .ignores_close = true},
 };
 

@@ -24,18 +24,12 @@ _Static_assert(MANY_CERT_COUNT + 8 <= TWIST_CHAIN_MAX, "fits");
 
 struct fleet_twist {
     CRYPTO_BUFFER *padded; /* minted when first needed */
-    CRYPTO_BUFFER *victim; /* shows `bytes`, which are broken while the library does not look */
+    CRYPTO_BUFFER *victim; /* shows `bytes`, which are broken once the library has looked */
+    const SSL *victim_ssl; /* whose certificate is still to be broken; never followed */
+    size_t broken_at;
     uint8_t bytes[TWIST_CERT_BYTES];
     EVP_PKEY *wrong_key;
 };
-
-struct fleet_twist *fleet_twist_new(SSL_CTX *ctx) {
-    struct fleet_twist *twist = calloc(1, sizeof *twist);
-    CHECK(twist != NULL);
-    twist->wrong_key = mint_key_new(MINT_P256, 0, "wrong");
-    SSL_CTX_set_app_data(ctx, twist);
-    return twist;
-}
 
 void fleet_twist_free(struct fleet_twist *twist) {
     CRYPTO_BUFFER_free(twist->padded);
@@ -82,19 +76,42 @@ static size_t breaking_point(const CRYPTO_BUFFER *certificate, bool after_key) {
     return (size_t)(at - CRYPTO_BUFFER_data(certificate));
 }
 
-/* Sends `certificate` with one byte broken in place of chain[at]. */
+/* Sends chain[at] with one byte broken. */
 static bool apply_broken(struct fleet_twist *twist, SSL *ssl, CRYPTO_BUFFER **chain,
                          uint32_t chain_len, EVP_PKEY *key, uint32_t at, bool after_key) {
     CHECK(at < chain_len && CRYPTO_BUFFER_len(chain[at]) <= sizeof twist->bytes);
     size_t len = CRYPTO_BUFFER_len(chain[at]);
     memcpy(twist->bytes, CRYPTO_BUFFER_data(chain[at]), len);
-    size_t broken_at = breaking_point(chain[at], after_key);
     CRYPTO_BUFFER_free(twist->victim);
     twist->victim = CRYPTO_BUFFER_new_from_static_data_unsafe(twist->bytes, len, NULL);
+    twist->victim_ssl = ssl;
+    twist->broken_at = breaking_point(chain[at], after_key);
     chain[at] = twist->victim;
-    bool set = SSL_set_chain_and_key(ssl, chain, chain_len, key, NULL) == 1;
-    twist->bytes[broken_at] ^= 0x1F; /* no tag of the grammar */
-    return set;
+    return SSL_set_chain_and_key(ssl, chain, chain_len, key, NULL) == 1;
+}
+
+/* The library reads the leaf when it is set and once more when the certificate is selected; after
+   that it only copies the bytes into its flight. All of it happens in one SSL_do_handshake. */
+static void break_when_selected(const SSL *ssl, int type, int value) {
+    (void)value;
+    struct fleet_twist *twist = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    if (type != SSL_CB_ACCEPT_LOOP || twist->victim_ssl != ssl) {
+        return;
+    }
+    const char *state = SSL_state_string_long(ssl);
+    if (strstr(state, "client_hello") == NULL && strstr(state, "select_certificate") == NULL) {
+        twist->bytes[twist->broken_at] ^= 0x1F; /* no tag of the grammar */
+        twist->victim_ssl = NULL;
+    }
+}
+
+struct fleet_twist *fleet_twist_new(SSL_CTX *ctx) {
+    struct fleet_twist *twist = calloc(1, sizeof *twist);
+    CHECK(twist != NULL);
+    twist->wrong_key = mint_key_new(MINT_P256, 0, "wrong");
+    SSL_CTX_set_app_data(ctx, twist);
+    SSL_CTX_set_info_callback(ctx, break_when_selected);
+    return twist;
 }
 
 /* Signs with a key that is not the certificate's: well-formed, and no proof of anything. */

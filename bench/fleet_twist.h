@@ -10,13 +10,13 @@
 
 struct fleet_twist;
 
-/* Becomes the app data of `ctx`, where the callbacks find it. */
+/* Becomes the app data of `ctx`, where the callbacks find it, and takes its info callback. */
 struct fleet_twist *fleet_twist_new(SSL_CTX *ctx);
 void fleet_twist_free(struct fleet_twist *twist);
 
 /* Gives `ssl` the chain and key, bent as `content` says. `key` stays the caller's. Called from the
-   select-certificate callback, so that the flight is written before anything else is applied: what
-   the library looks at is broken right after it looked. False if the library refused. */
+   select-certificate callback, so that the flight is written before anything else is applied. False
+   if the library refused. */
 bool fleet_twist_apply(struct fleet_twist *twist, enum fleet_content content, SSL *ssl,
                        CRYPTO_BUFFER *const *chain, uint32_t chain_len, EVP_PKEY *key) MUST_USE;
 
