@@ -7,6 +7,7 @@
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_idx, first_arg_idx)                                                     \
     __attribute__((format(printf, format_idx, first_arg_idx)))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NORETURN __attribute__((noreturn))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

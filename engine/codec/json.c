@@ -71,7 +71,7 @@ static bool is_clean(uint8_t c) {
 
 /* No byte of the word is a control character, a quote, a backslash or 0x80 and above: a subtraction
    leaves its sign bit in a byte that is too small, and borrows only out of such a byte. */
-static bool is_clean_word(uint64_t word) {
+static ALWAYS_INLINE bool is_clean_word(uint64_t word) {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t small = word - ones * 0x20;
     uint64_t quote = (word ^ ones * '"') - ones;
@@ -81,7 +81,7 @@ static bool is_clean_word(uint64_t word) {
 
 /* Copies a text of at least 8 bytes by words, the last one overlapping; stops before the first word
    that is not clean. */
-static size_t copy_clean_words(char *to, const uint8_t *from, size_t len) {
+static ALWAYS_INLINE size_t copy_clean_words(char *to, const uint8_t *from, size_t len) {
     size_t i = 0;
     uint64_t word;
     for (; len - i >= sizeof word; i += sizeof word) {
@@ -100,7 +100,7 @@ static size_t copy_clean_words(char *to, const uint8_t *from, size_t len) {
 }
 
 /* The same for 4 to 7 bytes, as two overlapping halves: all or nothing. */
-static size_t copy_clean_halves(char *to, const uint8_t *from, size_t len) {
+static ALWAYS_INLINE size_t copy_clean_halves(char *to, const uint8_t *from, size_t len) {
     uint32_t head, tail;
     memcpy(&head, from, sizeof head);
     memcpy(&tail, from + len - sizeof tail, sizeof tail);
@@ -113,7 +113,7 @@ static size_t copy_clean_halves(char *to, const uint8_t *from, size_t len) {
 }
 
 /* Copies bytes that need no escape and returns how many; `to` has room for all of `len`. */
-static size_t copy_clean(char *to, const uint8_t *from, size_t len) {
+static ALWAYS_INLINE size_t copy_clean(char *to, const uint8_t *from, size_t len) {
     size_t i = len >= sizeof(uint64_t)   ? copy_clean_words(to, from, len)
                : len >= sizeof(uint32_t) ? copy_clean_halves(to, from, len)
                                          : 0;
@@ -165,35 +165,30 @@ static void json_put_escaped(struct json *json, struct span text) {
     }
 }
 
-/* After json_value(): room for the text as it is, which is nearly always enough. */
-static void json_put_quoted(struct json *json, struct span text) {
+void json_string(struct json *json, struct span text) {
+    if (UNLIKELY(!json_value(json, text.len + 2))) { /* enough for all but what is escaped */
+        return;
+    }
     char *to = json->at;
     *to++ = '"';
     size_t copied = copy_clean(to, text.data, text.len);
-    if (LIKELY(copied == text.len)) {
-        to[copied] = '"';
-        json->at = to + copied + 1;
-        return;
+    to += copied;
+    if (UNLIKELY(copied < text.len)) {
+        json->at = to;
+        json_put_escaped(json, span_of(text.data + copied, text.len - copied));
+        if (!json_room(json, 1)) {
+            return;
+        }
+        to = json->at;
     }
-    json->at = to + copied;
-    json_put_escaped(json, span_of(text.data + copied, text.len - copied));
-    if (json_room(json, 1)) {
-        *json->at++ = '"';
-    }
-}
-
-void json_string(struct json *json, struct span text) {
-    if (json_value(json, text.len + 2)) {
-        json_put_quoted(json, text);
-    }
+    *to = '"';
+    json->at = to + 1;
 }
 
 void json_key_span(struct json *json, struct span name) {
-    if (json_value(json, name.len + 2)) {
-        json_put_quoted(json, name);
-        if (json_room(json, 1)) {
-            *json->at++ = ':';
-        }
+    json_string(json, name);
+    if (json_room(json, 1)) {
+        *json->at++ = ':';
         json->need_comma = false;
     }
 }
