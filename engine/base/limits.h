@@ -47,6 +47,14 @@
 #define LINE_BYTES_MAX (64 * 1024) /* one inventory line; longer ones are refused, not cut */
 #define CIDR_HOSTS_DEFAULT 65536   /* addresses of one range unless --max-range says otherwise */
 #define PIPE_SHUFFLE_LINES 65536   /* window of --shuffle on a pipe */
+#define PIPE_SHUFFLE_BYTES (16u << 20) /* or this much text, should the lines be long */
+#define PIPE_BLOCKS 8                  /* read ahead of the workers: 1 MB */
+#define PIPE_BLOCK_BYTES (128u << 10)
+#define PIPE_BLOCK_LINES 4096
+#define SLICE_LINES 64 /* taken by a worker at a time: few, so that a short inventory spreads */
+#define CUTTER_BYTES (128u << 10) /* buffer that lines are cut from: more than the longest line */
+#define CSV_COLUMNS_MAX 256       /* exports of asset databases have up to about 100 */
+#define COMPLAINTS_MAX 1000       /* bad lines told; further ones are only counted */
 #define LINE_INDEX_ENTRIES                                                                         \
     (1u << 20)              /* sparse line index of a mapped file: 8 MB whatever its length */
 #define POLICY_DEPTH_MAX 32 /* YAML nesting */

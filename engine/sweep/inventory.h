@@ -1,11 +1,16 @@
-/* The inventory: lines in, targets out. A regular file is mapped, anything else (a pipe, a
-   terminal) is read by a thread of its own that fills the same kind of blocks; both stream any
-   number of lines in constant memory. The format is recognised from the first lines (or forced):
+/* The inventory: lines in, targets out. A regular file ("mapped": its size is known and it is read
+   at any place, with pread(2), since a real mapping dies of SIGBUS when the file is cut short) is
+   scanned once and then read by each worker; anything else (a pipe, a terminal) is read by a thread
+   of its own that fills blocks. Standard input is treated by what it is. Both stream any number of
+   lines in constant memory. The format is recognised from the first lines (or forced):
    plain, CSV with a header, zgrab2's headerless "IP,DOMAIN,TAG,PORT", NDJSON. README.md,
    "Inventory", and data/ describe them.
 
-   Sharing: the cursor is one of the few shared mutable things; workers take blocks of lines under a
-   mutex (inventory_reader_next), then parse on their own. */
+   The first line that is neither blank nor a comment decides the format: "{" is NDJSON, a field
+   called host or connect makes it a CSV header, another comma zgrab2.
+
+   Sharing: the cursor is one of the few shared mutable things; workers take SLICE_LINES lines at a
+   time from it (an atomic for a file, under a mutex for a pipe), then parse on their own. */
 #ifndef PINSWEEP_SWEEP_INVENTORY_H
 #define PINSWEEP_SWEEP_INVENTORY_H
 
@@ -23,6 +28,7 @@ enum inventory_format {
 };
 bool inventory_format_from_text(const char *text, enum inventory_format *out);
 
+/* Zero is a usable default of every member (ipv4 and ipv6 both false: both wanted). */
 struct inventory_config {
     const char *file; /* NULL or "-": standard input */
     enum inventory_format format;
@@ -31,8 +37,9 @@ struct inventory_config {
     bool shuffle;          /* whole file when mapped, PIPE_SHUFFLE_LINES at a time on a pipe */
     uint64_t seed;
     uint32_t shards, shard; /* 1, 0: everything; else targets whose ordinal within (line, address)
-                               hashes to `shard` */
-    uint64_t range_max;     /* addresses of one CIDR line; a larger range is a bad line */
+                               hashes to `shard`, whatever the seed */
+    uint64_t range_max;     /* addresses of one CIDR line; a larger range is a bad line; 0 means
+                               CIDR_HOSTS_DEFAULT */
     bool ipv4, ipv6; /* families wanted: literal addresses of the other are skipped, not rejected */
 };
 
