@@ -57,7 +57,7 @@ static bool civil_is_valid(const struct civil *civil, int second_max) {
 
 static int64_t civil_unix_s(const struct civil *civil) {
     return datetime_days(civil->year, civil->month, civil->day) * SECONDS_PER_DAY +
-           civil->hour * 3600 + civil->minute * 60 + civil->second;
+           (int64_t)civil->hour * 3600 + (int64_t)civil->minute * 60 + civil->second;
 }
 
 /* `count` decimal digits off the front. */
@@ -175,7 +175,7 @@ bool datetime_parse_generalized_time(struct span contents, int64_t *out_unix_s) 
 }
 
 static char *put_pair(char *at, int value) {
-    memcpy(at, text_digit_pairs + 2 * value, 2);
+    memcpy(at, &text_digit_pairs[2 * value], 2);
     return at + 2;
 }
 
