@@ -161,9 +161,8 @@ static void note_head(struct tls *tls, struct span in) {
 static enum tls_state fail_too_many_bytes(struct tls *tls) {
     tls_set_error(tls, "the peer sent more than %d bytes before the handshake was done",
                   HANDSHAKE_BYTES_MAX);
-    CRYPTO_BUFFER *certs[CHAIN_CERTS_MAX];
-    bool in_chain = SSL_get_pending_cipher(tls->ssl) != NULL && tls_peer_chain(tls, certs) == 0;
-    return finish(tls, TLS_FAILED, in_chain ? OUTCOME_CHAIN_TOO_LARGE : OUTCOME_PROTOCOL_ERROR);
+    return finish(tls, TLS_FAILED,
+                  tls_awaits_chain(tls) ? OUTCOME_CHAIN_TOO_LARGE : OUTCOME_PROTOCOL_ERROR);
 }
 
 enum tls_state tls_feed(struct tls *tls, struct span in) {

@@ -13,6 +13,11 @@ size_t tls_peer_chain(const struct tls *tls, CRYPTO_BUFFER *out_certs[CHAIN_CERT
     return count;
 }
 
+bool tls_awaits_chain(const struct tls *tls) {
+    CRYPTO_BUFFER *certs[CHAIN_CERTS_MAX];
+    return SSL_get_pending_cipher(tls->ssl) != NULL && tls_peer_chain(tls, certs) == 0;
+}
+
 static bool view_has_key(enum key_view view, enum cert_key key) {
     switch (key) {
     case CERT_KEY_OTHER: /* cannot tell: let the handshake decide */

@@ -4,7 +4,7 @@
 #include "engine/net/tls_internal.h"
 
 /* Bytes of the ALPN list in the ClientHello; more would not leave room in SEND_BUFFER_BYTES. */
-#define ALPN_WIRE_MAX 256
+#define ALPN_WIRE_MAX 256u
 
 /* X25519 first: its share is the only one sent. The others are there because TLS 1.2 refuses an
    ECDSA leaf whose curve is not in the list (RFC 8422 section 5.3). */
@@ -124,7 +124,7 @@ enum err tls_context_new(const struct tls_config *config, struct tls_context **o
     if (config->alpn != NULL && !alpn_encode(config->alpn, alpn, &alpn_len)) {
         return err_note(note, ERR_USAGE,
                         "\"%s\" is no list of ALPN protocols: names of 1 to 255 bytes, separated "
-                        "by commas, %d bytes at most",
+                        "by commas, %u bytes at most",
                         config->alpn, ALPN_WIRE_MAX);
     }
     if (config->min_version < TLS1_VERSION || config->max_version > TLS1_3_VERSION ||

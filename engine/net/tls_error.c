@@ -181,6 +181,9 @@ enum outcome tls_classify_errors(struct tls *tls) {
         const struct reason_row *row = find_reason(errors[i]);
         if (row != NULL) {
             describe_reason(tls, errors[i]);
+            if (row->outcome == OUTCOME_CHAIN_TOO_LARGE && !tls_awaits_chain(tls)) {
+                return OUTCOME_PROTOCOL_ERROR; /* some other message of absurd length */
+            }
             return is_not_offered(tls, row->other_kind) ? OUTCOME_NOT_OFFERED : row->outcome;
         }
     }

@@ -24,6 +24,8 @@ void tls_set_error(struct tls *tls, const char *format, ...) PRINTF_LIKE(2, 3);
 /* tls_chain.c: BoringSSL's custom verification. Accepts every chain that is within our bounds and
    has a leaf of the asked key type. */
 enum ssl_verify_result_t tls_verify_chain(SSL *ssl, uint8_t *out_alert);
+/* Whether the ServerHello is in and the certificates are not. */
+bool tls_awaits_chain(const struct tls *tls);
 /* Whether the peer showed a certificate whose key is not of the kind the view asks for. */
 bool tls_leaf_is_of_other_kind(const struct tls *tls);
 
