@@ -29,7 +29,8 @@ struct kernel {
     const char *name;
     unsigned needs; /* CPU_ bits */
     size_t lanes;   /* of `wide`; 0 if there is none */
-    /* Messages that `wide` must have in work, on average over its blocks, to beat `two`. */
+    /* Messages that `wide` must have in work, on average over its steps, to beat `two`; its start
+       and end cost about half a step. */
     size_t break_even;
     void (*wide)(const struct sha256_message *const *messages, size_t count);
     void (*two)(const struct sha256_message *a, const struct sha256_message *b);
@@ -143,12 +144,16 @@ static void batch_sort(const struct sha256_batch *batch,
                        const struct sha256_message *sorted[SHA256_BATCH_MAX]) {
     uint16_t starts[SORT_BINS + 1] = {0};
     uint8_t bins[SHA256_BATCH_MAX];
+    size_t first = SORT_BINS, last = 0;
     for (uint32_t i = 0; i < batch->count; i++) {
         size_t blocks = sha256_blocks(batch->messages[i].len);
-        bins[i] = (uint8_t)(SORT_BINS - (blocks < SORT_BINS ? blocks : SORT_BINS));
-        starts[bins[i] + 1]++;
+        size_t bin = SORT_BINS - (blocks < SORT_BINS ? blocks : SORT_BINS);
+        bins[i] = (uint8_t)bin;
+        starts[bin + 1]++;
+        first = bin < first ? bin : first;
+        last = bin > last ? bin : last;
     }
-    for (size_t bin = 1; bin < SORT_BINS; bin++) {
+    for (size_t bin = first + 1; bin <= last; bin++) {
         starts[bin] = (uint16_t)(starts[bin] + starts[bin - 1]);
     }
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -159,13 +164,17 @@ static void batch_sort(const struct sha256_batch *batch,
 /* A wide kernel takes as long as its longest message whatever the others are. */
 static bool wide_pays(const struct kernel *kernel, const struct sha256_message *const *messages,
                       size_t count) {
-    size_t sum = 0, max = 0;
+    size_t max = sha256_blocks(messages[0]->len), min = sha256_blocks(messages[count - 1]->len);
+    if (max < SORT_BINS && 2 * count * min >= kernel->break_even * (2 * max + 1)) {
+        return true; /* the usual case: sorted, and nearly equal */
+    }
+    size_t sum = 0;
     for (size_t i = 0; i < count; i++) {
         size_t blocks = sha256_blocks(messages[i]->len);
         sum += blocks;
         max = blocks > max ? blocks : max;
     }
-    return sum >= kernel->break_even * max;
+    return 2 * sum >= kernel->break_even * (2 * max + 1);
 }
 
 static void run_sorted(const struct kernel *kernel, const struct sha256_message *const *messages,

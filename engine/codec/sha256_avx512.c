@@ -8,6 +8,13 @@
 
 #define LANES SHA256_AVX512_LANES
 
+/* Unrolled, rows and columns stay in registers; -O2 alone would not. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 struct lane {
     const uint8_t *data;
     size_t len, full_count; /* bytes; blocks that lie wholly inside the message */
@@ -70,6 +77,7 @@ static inline void transpose(__m512i w[16]) {
     const __m512i order =
         _mm512_broadcast_i32x4(_mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
     __m512i t[16];
+    UNROLL
     for (int g = 0; g < 4; g++) { /* t[4 g + q]: words q, 4 + q, 8 + q, 12 + q of four rows */
         __m512i r0 = _mm512_shuffle_epi8(w[4 * g], order);
         __m512i r1 = _mm512_shuffle_epi8(w[4 * g + 1], order);
@@ -82,6 +90,7 @@ static inline void transpose(__m512i w[16]) {
         t[4 * g + 2] = UNPACK_LOW_64(high_a, high_b);
         t[4 * g + 3] = UNPACK_HIGH_64(high_a, high_b);
     }
+    UNROLL
     for (int q = 0; q < 4; q++) {
         __m512i even_a = _mm512_shuffle_i32x4(t[q], t[4 + q], 0x88);
         __m512i even_b = _mm512_shuffle_i32x4(t[8 + q], t[12 + q], 0x88);
@@ -104,59 +113,70 @@ static inline void transpose(__m512i w[16]) {
 #define SIGMA_0(a) XOR3(ROTATE(a, 7), ROTATE(a, 18), _mm512_srli_epi32(a, 3))
 #define SIGMA_1(a) XOR3(ROTATE(a, 17), ROTATE(a, 19), _mm512_srli_epi32(a, 10))
 
-/* FIPS 180-4 6.2.2 step 3, the names turning instead of the values. */
-#define ROUND(a, b, c, d, e, f, g, h, i)                                                           \
+/* Keeps the compiler from adding in another order: integer sums may be regrouped, and were, with
+   the late terms first. */
+#define IN_THIS_ORDER(x) __asm__("" : "+v"(x))
+
+/* FIPS 180-4 6.2.2 step 3, the names turning instead of the values. What does not depend on the
+   round before is added first: the way from one e to the next is four instructions. */
+#define ROUND(a, b, c, d, e, f, g, h, w, i)                                                        \
     do {                                                                                           \
-        __m512i t1 = ADD(ADD(h, ADD(w[i], _mm512_set1_epi32((int)k[i]))),                          \
-                         ADD(BIG_SIGMA_1(e), CHOOSE(e, f, g)));                                    \
-        d = ADD(d, t1);                                                                            \
-        h = ADD(t1, ADD(BIG_SIGMA_0(a), MAJORITY(a, b, c)));                                       \
+        h = ADD(h, ADD(w, _mm512_set1_epi32((int)k[i])));                                          \
+        IN_THIS_ORDER(h);                                                                          \
+        h = ADD(h, CHOOSE(e, f, g));                                                               \
+        IN_THIS_ORDER(h);                                                                          \
+        h = ADD(h, BIG_SIGMA_1(e));                                                                \
+        IN_THIS_ORDER(h);                                                                          \
+        d = ADD(d, h);                                                                             \
+        h = ADD(h, ADD(BIG_SIGMA_0(a), MAJORITY(a, b, c)));                                        \
     } while (0)
-/* Word i of the next sixteen takes the place of word i, which has been used (step 1). */
-#define SCHEDULE(i)                                                                                \
-    w[i] = ADD(ADD(w[i], SIGMA_0(w[((i) + 1) & 15])),                                              \
-               ADD(w[((i) + 9) & 15], SIGMA_1(w[((i) + 14) & 15])))
-#define NO_SCHEDULE(i) (void)0
+/* A word of the next sixteen takes the place of the one that has been used (step 1). */
+#define SCHEDULE(w0, w1, w9, w14) w0 = ADD(ADD(w0, SIGMA_0(w1)), ADD(w9, SIGMA_1(w14)))
+#define NO_SCHEDULE(w0, w1, w9, w14) (void)0
 #define SIXTEEN_ROUNDS(NEXT)                                                                       \
     do {                                                                                           \
-        ROUND(a, b, c, d, e, f, g, h, 0);                                                          \
-        NEXT(0);                                                                                   \
-        ROUND(h, a, b, c, d, e, f, g, 1);                                                          \
-        NEXT(1);                                                                                   \
-        ROUND(g, h, a, b, c, d, e, f, 2);                                                          \
-        NEXT(2);                                                                                   \
-        ROUND(f, g, h, a, b, c, d, e, 3);                                                          \
-        NEXT(3);                                                                                   \
-        ROUND(e, f, g, h, a, b, c, d, 4);                                                          \
-        NEXT(4);                                                                                   \
-        ROUND(d, e, f, g, h, a, b, c, 5);                                                          \
-        NEXT(5);                                                                                   \
-        ROUND(c, d, e, f, g, h, a, b, 6);                                                          \
-        NEXT(6);                                                                                   \
-        ROUND(b, c, d, e, f, g, h, a, 7);                                                          \
-        NEXT(7);                                                                                   \
-        ROUND(a, b, c, d, e, f, g, h, 8);                                                          \
-        NEXT(8);                                                                                   \
-        ROUND(h, a, b, c, d, e, f, g, 9);                                                          \
-        NEXT(9);                                                                                   \
-        ROUND(g, h, a, b, c, d, e, f, 10);                                                         \
-        NEXT(10);                                                                                  \
-        ROUND(f, g, h, a, b, c, d, e, 11);                                                         \
-        NEXT(11);                                                                                  \
-        ROUND(e, f, g, h, a, b, c, d, 12);                                                         \
-        NEXT(12);                                                                                  \
-        ROUND(d, e, f, g, h, a, b, c, 13);                                                         \
-        NEXT(13);                                                                                  \
-        ROUND(c, d, e, f, g, h, a, b, 14);                                                         \
-        NEXT(14);                                                                                  \
-        ROUND(b, c, d, e, f, g, h, a, 15);                                                         \
-        NEXT(15);                                                                                  \
+        ROUND(a, b, c, d, e, f, g, h, w0, 0);                                                      \
+        NEXT(w0, w1, w9, w14);                                                                     \
+        ROUND(h, a, b, c, d, e, f, g, w1, 1);                                                      \
+        NEXT(w1, w2, w10, w15);                                                                    \
+        ROUND(g, h, a, b, c, d, e, f, w2, 2);                                                      \
+        NEXT(w2, w3, w11, w0);                                                                     \
+        ROUND(f, g, h, a, b, c, d, e, w3, 3);                                                      \
+        NEXT(w3, w4, w12, w1);                                                                     \
+        ROUND(e, f, g, h, a, b, c, d, w4, 4);                                                      \
+        NEXT(w4, w5, w13, w2);                                                                     \
+        ROUND(d, e, f, g, h, a, b, c, w5, 5);                                                      \
+        NEXT(w5, w6, w14, w3);                                                                     \
+        ROUND(c, d, e, f, g, h, a, b, w6, 6);                                                      \
+        NEXT(w6, w7, w15, w4);                                                                     \
+        ROUND(b, c, d, e, f, g, h, a, w7, 7);                                                      \
+        NEXT(w7, w8, w0, w5);                                                                      \
+        ROUND(a, b, c, d, e, f, g, h, w8, 8);                                                      \
+        NEXT(w8, w9, w1, w6);                                                                      \
+        ROUND(h, a, b, c, d, e, f, g, w9, 9);                                                      \
+        NEXT(w9, w10, w2, w7);                                                                     \
+        ROUND(g, h, a, b, c, d, e, f, w10, 10);                                                    \
+        NEXT(w10, w11, w3, w8);                                                                    \
+        ROUND(f, g, h, a, b, c, d, e, w11, 11);                                                    \
+        NEXT(w11, w12, w4, w9);                                                                    \
+        ROUND(e, f, g, h, a, b, c, d, w12, 12);                                                    \
+        NEXT(w12, w13, w5, w10);                                                                   \
+        ROUND(d, e, f, g, h, a, b, c, w13, 13);                                                    \
+        NEXT(w13, w14, w6, w11);                                                                   \
+        ROUND(c, d, e, f, g, h, a, b, w14, 14);                                                    \
+        NEXT(w14, w15, w7, w12);                                                                   \
+        ROUND(b, c, d, e, f, g, h, a, w15, 15);                                                    \
+        NEXT(w15, w0, w8, w13);                                                                    \
     } while (0)
 
-/* One block of every lane; only the lanes in `active` take the result. */
-static inline void compress(__m512i state[8], __m512i w[16], __mmask16 active) {
+/* One block of every lane; only the lanes in `active` take the result. Named words, not an array:
+   24 registers hold everything. */
+static inline void compress(__m512i state[8], const __m512i w[16], __mmask16 active) {
     __m512i a = state[0], b = state[1], c = state[2], d = state[3];
     __m512i e = state[4], f = state[5], g = state[6], h = state[7];
+    __m512i w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3], w4 = w[4], w5 = w[5], w6 = w[6], w7 = w[7];
+    __m512i w8 = w[8], w9 = w[9], w10 = w[10], w11 = w[11];
+    __m512i w12 = w[12], w13 = w[13], w14 = w[14], w15 = w[15];
     const uint32_t *k = sha256_k;
     for (; k < sha256_k + 48; k += 16) {
         SIXTEEN_ROUNDS(SCHEDULE);
@@ -174,6 +194,7 @@ static inline void compress(__m512i state[8], __m512i w[16], __mmask16 active) {
 
 static inline void load_blocks(const struct group *group, size_t idx, __m512i w[16]) {
     if (idx < group->full_min) {
+        UNROLL
         for (int i = 0; i < LANES; i++) {
             w[i] = _mm512_loadu_si512(group->lanes[i].data + idx * SHA256_BLOCK);
         }
