@@ -115,6 +115,7 @@ size_t tls_peer_chain(const struct tls *tls, CRYPTO_BUFFER *out_certs[CHAIN_CERT
 const char *tls_version_text(uint16_t version);
 const char *tls_cipher_text(uint16_t cipher);
 const char *tls_group_text(uint16_t group);
+const char *tls_signature_text(uint16_t scheme); /* IANA SignatureScheme: "ecdsa_secp256r1_sha256" */
 const char *tls_alert_text(uint8_t alert);                   /* "unrecognized_name"; "unknown" */
 bool tls_version_from_text(struct span text, uint16_t *out); /* "1.2", "TLSv1.2", "tls1.2" */
 

@@ -97,6 +97,14 @@ const char *tls_group_text(uint16_t group) {
     }
 }
 
+const char *tls_signature_text(uint16_t scheme) {
+    if (scheme == 0) {
+        return "";
+    }
+    const char *name = SSL_get_signature_algorithm_name(scheme, 1);
+    return name != NULL ? name : hex_text(scheme);
+}
+
 /* IANA registry "TLS Alerts" (RFC 8446 section 6 and older). */
 static const struct {
     uint8_t alert;

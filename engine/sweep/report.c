@@ -211,6 +211,7 @@ static void write_view(struct json *json, const struct judgement *judgement,
     json_key_text(json, "alpn", facts->alpn);
     json_key_bool(json, "client_cert_requested", facts->client_cert_requested);
     json_key_text(json, "leaf_key", leaf_key);
+    json_key_text(json, "signature_scheme", tls_signature_text(facts->peer_signature));
     json_key(json, "chain_id");
     if (chain != NULL) {
         write_digest_hex(json, chain->id);

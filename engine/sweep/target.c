@@ -79,9 +79,13 @@ enum outcome target_outcome(const struct target *target) {
     if (target->probe_count == 0) {
         return target->outcome;
     }
-    enum outcome best = target->probes[0].outcome;
-    for (uint32_t i = 1; i < target->probe_count; i++) {
-        best = outcome_better(best, target->probes[i].outcome);
+    /* not-offered and blocklisted are no failures, but they must not hide one: they count only where
+       nothing failed, or an endpoint that nobody saw would pass for one without that key type. */
+    enum outcome best_failure = OUTCOME_COUNT, best_other = OUTCOME_COUNT;
+    for (uint32_t i = 0; i < target->probe_count; i++) {
+        enum outcome outcome = target->probes[i].outcome;
+        enum outcome *best = outcome_is_failure(outcome) ? &best_failure : &best_other;
+        *best = *best == OUTCOME_COUNT ? outcome : outcome_better(*best, outcome);
     }
-    return best;
+    return best_other == OUTCOME_SUCCESS || best_failure == OUTCOME_COUNT ? best_other : best_failure;
 }
