@@ -1,0 +1,20 @@
+/* The subcommands: each is one cmd_*.c and one row of the table in main.c. */
+#ifndef PINSWEEP_CLI_COMMAND_H
+#define PINSWEEP_CLI_COMMAND_H
+
+struct command {
+    const char *name;
+    const char *summary; /* one line of the main help */
+    /* argv[0] is the command's name. Returns the exit code of the contract. */
+    int (*run)(int argc, char **argv);
+};
+
+int cmd_sweep(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
+int cmd_demo(int argc, char **argv);
+
+/* The arguments as the program got them, for the metadata. */
+extern int program_argc;
+extern char **program_argv;
+
+#endif

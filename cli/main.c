@@ -1,0 +1,74 @@
+/* pinsweep: one program, one constant table of subcommands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/opt.h"
+#include "engine/base/attributes.h"
+#include "engine/base/log.h"
+
+int program_argc;
+char **program_argv;
+
+static const struct command commands[] = {
+    {"sweep", "sweep an inventory: one TLS handshake a view, one verdict line a target", cmd_sweep},
+    {"inspect", "look at one endpoint: every view, the chain as a tree, pins ready to paste",
+     cmd_inspect},
+    {"demo", "sweep a simulated fleet on this machine", cmd_demo},
+};
+
+static void print_usage(void) {
+    puts("pinsweep: which pins match your TLS fleet tonight, and which will stop matching\n"
+         "\n"
+         "usage: pinsweep COMMAND [OPTIONS]\n");
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        printf("  %-10s%s\n", commands[i].name, commands[i].summary);
+    }
+    puts("\n"
+         "  pinsweep COMMAND --help    the options of a command\n"
+         "  pinsweep --version\n"
+         "\n"
+         "exit codes: 0 all is well; 1 findings (mismatch, off-path, no-path, path-dependent; "
+         "--fail-on changes it);\n"
+         "            2 usage, configuration or bad input file; 3 more unknown targets than "
+         "--max-unknown;\n"
+         "            4 internal or resource failure; 130 interrupted");
+}
+
+static int unknown_command(const char *name) {
+    const char *names[ARRAY_COUNT(commands) + 1] = {NULL};
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        names[i] = commands[i].name;
+    }
+    const char *near = opt_nearest(name, names);
+    if (near != NULL) {
+        log_error("there is no command '%s'; did you mean '%s'?", name, near);
+    } else {
+        log_error("there is no command '%s'; 'pinsweep --help' lists them", name);
+    }
+    return 2;
+}
+
+int main(int argc, char **argv) {
+    program_argc = argc;
+    program_argv = argv;
+    if (argc < 2) {
+        print_usage();
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_usage();
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("pinsweep " PINSWEEP_VERSION " (BoringSSL " PINSWEEP_BORINGSSL ")");
+        return 0;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    return unknown_command(argv[1]);
+}
