@@ -175,6 +175,20 @@ static void print_paths(struct show *show, const struct probe *probe) {
     }
 }
 
+/* The first earlier view that showed the same chain with as much to say about it; -1 if none did.
+ */
+static int earlier_twin(const struct target *target, uint32_t view_idx) {
+    const struct probe *probe = &target->probes[view_idx];
+    for (uint32_t i = 0; probe->chain != NULL && i < view_idx; i++) {
+        const struct probe *other = &target->probes[i];
+        if (other->chain == probe->chain &&
+            (judge_view_counts(other) || !judge_view_counts(probe))) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 static void print_view(struct show *show, uint32_t view_idx) {
     const struct target *target = show->judgement->target;
     const struct probe *probe = &target->probes[view_idx];
@@ -193,6 +207,11 @@ static void print_view(struct show *show, uint32_t view_idx) {
                 tls_group_text(facts->group),
                 facts->proof == PROOF_POSSESSION ? "proven" : "not proven",
                 facts->client_cert_requested ? ", asks for a client certificate" : "");
+    }
+    int twin = earlier_twin(target, view_idx);
+    if (twin >= 0) {
+        fprintf(show->out, "  the same chain as view %d\n", twin);
+        return;
     }
     if (probe->chain != NULL) {
         print_chain(show, probe);

@@ -5,7 +5,12 @@
 bool target_init(struct target *target, const struct inventory_target *entry,
                  const char *sni_override, bool use_sni) {
     const char *sni = !use_sni ? "" : sni_override != NULL ? sni_override : entry->sni;
-    const char *texts[] = {entry->host, sni,          entry->pin_host,
+    /* The pin host follows the name sent, unless the inventory says another. */
+    const char *usual_pin_host = entry->sni[0] != '\0' ? entry->sni : entry->host;
+    bool follows_sni =
+        strcmp(entry->pin_host, usual_pin_host) == 0 && use_sni && sni_override != NULL;
+    const char *pin_host = follows_sni ? sni : entry->pin_host;
+    const char *texts[] = {entry->host, sni,          pin_host,
                            entry->tag,  entry->owner, entry->application};
     const char **fields[] = {&target->host, &target->sni,   &target->pin_host,
                              &target->tag,  &target->owner, &target->application};
@@ -79,13 +84,15 @@ enum outcome target_outcome(const struct target *target) {
     if (target->probe_count == 0) {
         return target->outcome;
     }
-    /* not-offered and blocklisted are no failures, but they must not hide one: they count only where
-       nothing failed, or an endpoint that nobody saw would pass for one without that key type. */
+    /* not-offered and blocklisted are no failures, but they must not hide one: they count only
+       where nothing failed, or an endpoint that nobody saw would pass for one without that key
+       type. */
     enum outcome best_failure = OUTCOME_COUNT, best_other = OUTCOME_COUNT;
     for (uint32_t i = 0; i < target->probe_count; i++) {
         enum outcome outcome = target->probes[i].outcome;
         enum outcome *best = outcome_is_failure(outcome) ? &best_failure : &best_other;
         *best = *best == OUTCOME_COUNT ? outcome : outcome_better(*best, outcome);
     }
-    return best_other == OUTCOME_SUCCESS || best_failure == OUTCOME_COUNT ? best_other : best_failure;
+    return best_other == OUTCOME_SUCCESS || best_failure == OUTCOME_COUNT ? best_other
+                                                                          : best_failure;
 }
