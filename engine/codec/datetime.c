@@ -175,7 +175,7 @@ bool datetime_parse_generalized_time(struct span contents, int64_t *out_unix_s) 
 }
 
 static char *put_pair(char *at, int value) {
-    memcpy(at, &text_digit_pairs[2 * value], 2);
+    memcpy(at, text_digit_pairs + 2 * (size_t)value, 2);
     return at + 2;
 }
 
