@@ -146,8 +146,10 @@ static enum err read_root(struct policy_reader *reader, const struct policy_node
 enum err policy_parse_native(struct span yaml, const char *name, struct pin_index *index,
                              struct trust_store *store, struct err_note *note) {
     struct arena scratch = {0};
-    struct policy_reader reader = {
-        .file = name, .arena = &index->arena, .scratch = &scratch, .note = note};
+    struct policy_reader reader = {.file = arena_copy_text(&index->arena, span_str(name)),
+                                   .arena = &index->arena,
+                                   .scratch = &scratch,
+                                   .note = note};
     struct document document = {.index = index, .store = store};
     struct policy_node *root = NULL;
     enum err err = policy_yaml_read(yaml, name, &scratch, &root, note);

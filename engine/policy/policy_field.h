@@ -7,7 +7,7 @@
 
 /* One policy being read. */
 struct policy_reader {
-    const char *file;
+    const char *file;      /* lives as long as the arena */
     struct arena *arena;   /* of the pin index: what stays */
     struct arena *scratch; /* gone when the policy is read */
     struct err_note *note;

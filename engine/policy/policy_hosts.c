@@ -16,15 +16,6 @@ static void take_wildcard(struct span *text, struct pin_host *out) {
     }
 }
 
-/* The last label is a number: an address, or meant as one (RFC 3696 section 2). */
-static bool looks_like_ipv4(struct span name) {
-    size_t at = name.len;
-    while (at > 0 && name.data[at - 1] >= '0' && name.data[at - 1] <= '9') {
-        at--;
-    }
-    return at < name.len && (at == 0 || name.data[at - 1] == '.');
-}
-
 static enum err read_name(struct policy_reader *reader, const char *key,
                           const struct policy_node *node, struct span name, struct pin_host *out) {
     struct netaddr address;
@@ -35,12 +26,6 @@ static enum err read_name(struct policy_reader *reader, const char *key,
         }
         out->name = arena_copy_text(reader->arena, span_of(text, netaddr_format(text, &address)));
         return ERR_NONE;
-    }
-    if (looks_like_ipv4(name)) {
-        return policy_fail(reader, node, key,
-                           "\"%.100s\" is neither a name nor an address: an IPv4 address has four "
-                           "numbers up to 255",
-                           (const char *)node->text.data);
     }
     char ascii[HOST_MAX + 1];
     size_t len = 0;

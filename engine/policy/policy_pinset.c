@@ -197,7 +197,7 @@ enum err policy_read_pin_set(struct policy_reader *reader, const struct policy_n
         }
     }
     pin_set_init(set, (enum pin_client)client);
-    set->file = arena_copy_text(reader->arena, span_str(reader->file));
+    set->file = reader->file;
     set->line = node->line;
     set->column = node->column;
     enum err err = policy_read_map(reader, "pin_sets", node, "a pin set", pin_set_fields,

@@ -142,16 +142,16 @@ struct pin_client_rules {
 };
 
 struct pin_index {
-    struct arena arena; /* owns everything below */
+    struct arena arena; /* owns the sets and all they point to */
     struct pin_set **sets;
     uint32_t set_count, set_capacity;
     /* Private to pin_index.c. */
     uint32_t *names; /* open addressing on the set's name: set index + 1 */
     uint32_t name_mask;
-    struct pin_slot *slots; /* open addressing on the host name: first rule + 1 */
+    struct pin_slot *slots; /* open addressing on the host name: place of the first rule */
     uint32_t slot_mask;
-    struct pin_rule *rules;
-    uint32_t rule_count;
+    uint8_t *rules; /* records of varying length; slots and rules are one mapping of their own */
+    size_t rules_len, map_len;
     uint64_t seed;
     bool bound;
 };
@@ -171,8 +171,8 @@ enum err pin_index_bind(struct pin_index *index, const struct trust_store *store
 
 /* The pin sets that apply to a host (A-label, lower case, or an address in text form) and port, in
    policy order, after the client's own host rules. At most `out_capacity` are written; returns how
-   many apply. An address matches only a host given as the same text. Allocates nothing; costs about
-   one cache miss per label and rule. */
+   many apply. An address matches only a host given as the same text. Allocates nothing; the misses
+   of all labels overlap, so that it costs about two in a row. */
 size_t pin_index_lookup(const struct pin_index *index, struct span host, uint16_t port,
                         const struct pin_set *out_sets[], size_t out_capacity);
 

@@ -153,8 +153,8 @@ static const struct {
                                "is not a number from 1 to 65535"},
     {HOSTS("x..example"), "p.yaml:4:13: hosts: \"x..example\" is no host pattern: an empty label "
                           "(two dots, or a dot in front)"},
-    {HOSTS("1.2.3.400"), "p.yaml:4:13: hosts: \"1.2.3.400\" is neither a name nor an address: an "
-                         "IPv4 address has four numbers up to 255"},
+    {HOSTS("1.2.3.400"),
+     "p.yaml:4:13: hosts: \"1.2.3.400\" is no host pattern: not a valid IPv4 address"},
     {HOSTS("\"*.192.0.2.7\""),
      "p.yaml:4:13: hosts: a wildcard before an address: name the address"},
     {HOSTS("\"x y.example\""),

@@ -474,7 +474,6 @@ static void test_bounds(void) {
     CU_ASSERT_EQUAL(pin_index_lookup(&index, span_str("c.example"), 1, sets, 4),
                     PIN_RULES_PER_HOST_MAX / 2);
     index.bound = false;
-    index.rule_count = 0;
     add_set(&index, "one more", PIN_CLIENT_ANDROID, "**.example");
     struct trust_store *store = one_profile_store();
     CU_ASSERT_EQUAL(pin_index_bind(&index, store, &note), ERR_CONFIG);
