@@ -19,13 +19,15 @@ static void write_time(struct json *json, const char *key, int64_t unix_s) {
     }
 }
 
-/* As people write a date: "2027-06-01"; "" if there is none. */
+/* As people write a date: "2027-06-01"; null if there is none. */
 static void write_date(struct json *json, const char *key, int64_t unix_s) {
-    char text[DATETIME_LEN_MAX] = "";
-    if (unix_s != DATETIME_NONE) {
-        datetime_format_date(text, unix_s);
+    char text[DATETIME_LEN_MAX];
+    json_key(json, key);
+    if (unix_s == DATETIME_NONE) {
+        json_null(json);
+    } else {
+        json_string(json, span_of(text, datetime_format_date(text, unix_s)));
     }
-    json_key_text(json, key, text);
 }
 
 static void write_name(struct json *json, const char *key, struct span name_der) {

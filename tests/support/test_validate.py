@@ -72,7 +72,7 @@ def verdict():
             "client": "android", "scope": "path", "application": "", "owner": "",
             "expires": "2027-06-01", "matches": [match], "failed": []}
     bad = dict(good, name="curl", verdict="mismatch", would_be="mismatch", client="curl",
-               scope="leaf", expires="", matches=[], failed=[failed])
+               scope="leaf", expires=None, matches=[], failed=[failed])
     return {"schema": 1, "type": "verdict", "sweep": "s", "line": 17, "host": "api.bank.example",
             "port": 443, "sni": "api.bank.example", "pin_host": "api.bank.example", "tag": "",
             "owner": "", "application": "", "time": "2026-11-24T02:11:09.123Z",
@@ -210,7 +210,7 @@ class Validate(unittest.TestCase):
                 (("views", 0, "pkix", 0, "result"), "invalid"), (("views", 0, "attempts"), 0),
                 (("views", 0, "timing_ms", "dns"), -2), (("views", 0, "proof"), "full"),
                 (("pin_sets", 0, "scope"), "chain"), (("pin_sets", 0, "client"), "windows"),
-                (("pin_sets", 0, "expires"), "2027-6-1"), (("pin_sets", 0, "verdict"), "unpinned"),
+                (("pin_sets", 0, "expires"), "2027-6-1"), (("pin_sets", 0, "expires"), ""), (("pin_sets", 0, "verdict"), "unpinned"),
                 (("pin_sets", 0, "matches", 0, "pin"), "sha256/" + digest("x")),
                 (("pin_sets", 0, "matches", 0, "role"), "spare")]:
             changed = copy.deepcopy(GOOD["verdict"])
