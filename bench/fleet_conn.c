@@ -1,8 +1,6 @@
 #include "bench/fleet_conn.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <openssl/bytestring.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
@@ -11,12 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench/fleet_hello.h"
+#include "bench/fleet_choice.h"
 #include "engine/base/clock.h"
 
 enum conn_state {
     CONN_LATE,      /* waits for its moment, then handshakes */
     CONN_HANDSHAKE, /* bytes go to the SSL object */
+    CONN_FAST,      /* answered without an SSL object, waits for the client's Finished */
     CONN_ANSWER,    /* the first bytes get a fixed answer */
     CONN_DRAIN,     /* bytes are thrown away until the client closes */
     CONN_DEAF,      /* not even its closing is heeded */
@@ -27,13 +26,11 @@ enum conn_ending { ENDING_NONE, ENDING_FIN, ENDING_RST };
 struct fleet_conn {
     enum fleet_source source;
     enum conn_state state;
-    struct fleet_worker *worker; /* for the callbacks of the SSL object */
     int fd;
     bool handshake_open;     /* counted neither as completed nor as failed yet */
     bool has_sent;           /* the first flight is out */
     enum conn_ending ending; /* once nothing is pending */
-    uint8_t ipv4[4];
-    const struct fleet_behaviour *behaviour;
+    struct fleet_peer peer;  /* whom it serves, and how */
     SSL *ssl;
     uint8_t *pending; /* not sent yet */
     size_t pending_at, pending_len;
@@ -75,7 +72,7 @@ static void conn_wait_until(struct fleet_worker *worker, struct fleet_conn *conn
 }
 
 static bool conn_is_mid_drip(const struct fleet_conn *conn) {
-    return conn->behaviour->flight == FLIGHT_DRIP && conn->pending_len > conn->pending_at;
+    return conn->peer.behaviour->flight == FLIGHT_DRIP && conn->pending_len > conn->pending_at;
 }
 
 /* Everything is out: whatever the behaviour wants done then. False if the connection is gone. */
@@ -101,7 +98,7 @@ static bool conn_end_flight(struct fleet_worker *worker, struct fleet_conn *conn
 static bool conn_send_pending(struct fleet_worker *worker, struct fleet_conn *conn, size_t max) {
     while (conn->pending_at < conn->pending_len && max > 0) {
         size_t len = conn->pending_len - conn->pending_at;
-        size_t step = conn->behaviour->flight == FLIGHT_PIECES ? 1 : len;
+        size_t step = conn->peer.behaviour->flight == FLIGHT_PIECES ? 1 : len;
         step = step < max ? step : max;
         ssize_t sent = send(conn->fd, conn->pending + conn->pending_at, step, MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
@@ -142,7 +139,7 @@ static void conn_keep_pending(struct fleet_conn *conn, const uint8_t *bytes, siz
 /* How much of the first flight goes out, and what happens after it. */
 static size_t conn_cut_flight(struct fleet_worker *worker, struct fleet_conn *conn) {
     size_t len = worker->out_len;
-    switch (conn->behaviour->flight) {
+    switch (conn->peer.behaviour->flight) {
     case FLIGHT_FIRST_RECORD:
         conn->state = CONN_DRAIN;
         if (len >= 5) {
@@ -174,8 +171,8 @@ static bool conn_flush(struct fleet_worker *worker, struct fleet_conn *conn) {
         conn->has_sent = true;
         len = conn_cut_flight(worker, conn);
     }
-    bool at_once = conn->behaviour->flight != FLIGHT_DRIP &&
-                   conn->behaviour->flight != FLIGHT_PIECES && conn->pending == NULL;
+    bool at_once = conn->peer.behaviour->flight != FLIGHT_DRIP &&
+                   conn->peer.behaviour->flight != FLIGHT_PIECES && conn->pending == NULL;
     if (at_once) {
         ssize_t sent = send(conn->fd, worker->out, len, MSG_NOSIGNAL);
         if (sent < 0 && errno != EAGAIN) {
@@ -189,7 +186,7 @@ static bool conn_flush(struct fleet_worker *worker, struct fleet_conn *conn) {
         }
     }
     conn_keep_pending(conn, worker->out + sent_len, len - sent_len);
-    if (conn->behaviour->flight == FLIGHT_DRIP) {
+    if (conn->peer.behaviour->flight == FLIGHT_DRIP) {
         conn_wait_until(worker, conn, worker->options->drip_ms);
         return true;
     }
@@ -199,20 +196,30 @@ static bool conn_flush(struct fleet_worker *worker, struct fleet_conn *conn) {
 static SSL *conn_ssl_new(struct fleet_worker *worker, struct fleet_conn *conn) {
     SSL *ssl = SSL_new(worker->ssl_ctx);
     CHECK(ssl != NULL);
-    SSL_set_app_data(ssl, conn);
+    SSL_set_app_data(ssl, &conn->peer);
     BIO_up_ref(worker->bio);
     SSL_set_bio(ssl, worker->bio, worker->bio);
     SSL_set_accept_state(ssl);
-    if (conn->behaviour->content == CONTENT_OLD_VERSION) {
+    if (conn->peer.behaviour->content == CONTENT_OLD_VERSION) {
         CHECK(SSL_set_min_proto_version(ssl, TLS1_VERSION) == 1);
         CHECK(SSL_set_max_proto_version(ssl, TLS1_VERSION) == 1);
     }
     return ssl;
 }
 
+static void conn_complete(struct fleet_worker *worker, struct fleet_conn *conn) {
+    worker->stats.handshakes++;
+    conn->handshake_open = false;
+    conn->state = CONN_DRAIN;
+}
+
 /* Gives the bytes to the SSL object. False if the connection is gone. */
 static bool conn_handshake(struct fleet_worker *worker, struct fleet_conn *conn,
                            struct span bytes) {
+    if (conn->ssl == NULL && fleet_choice_answer_fast(&conn->peer, bytes)) {
+        conn->state = CONN_FAST;
+        return conn_flush(worker, conn);
+    }
     if (conn->ssl == NULL) {
         conn->ssl = conn_ssl_new(worker, conn);
     }
@@ -220,9 +227,7 @@ static bool conn_handshake(struct fleet_worker *worker, struct fleet_conn *conn,
     worker->out_len = 0;
     int result = SSL_do_handshake(conn->ssl);
     if (result == 1) {
-        worker->stats.handshakes++;
-        conn->handshake_open = false;
-        conn->state = CONN_DRAIN;
+        conn_complete(worker, conn);
         SSL_free(conn->ssl);
         conn->ssl = NULL;
     } else if (SSL_get_error(conn->ssl, result) != SSL_ERROR_WANT_READ) {
@@ -233,13 +238,21 @@ static bool conn_handshake(struct fleet_worker *worker, struct fleet_conn *conn,
 }
 
 static bool conn_on_bytes(struct fleet_worker *worker, struct fleet_conn *conn, struct span bytes) {
+    bool is_failed;
     switch (conn->state) {
     case CONN_HANDSHAKE:
         return conn_handshake(worker, conn, bytes);
+    case CONN_FAST:
+        if (fleet_fast_is_finished(bytes, &is_failed)) {
+            conn_complete(worker, conn);
+        } else if (is_failed) {
+            conn->state = CONN_DRAIN;
+        }
+        return true;
     case CONN_ANSWER:
-        worker->out_len = conn->behaviour->answer_len;
+        worker->out_len = conn->peer.behaviour->answer_len;
         CHECK(worker->out_len <= worker->out_capacity);
-        memcpy(worker->out, conn->behaviour->answer, worker->out_len);
+        memcpy(worker->out, conn->peer.behaviour->answer, worker->out_len);
         conn->ending = ENDING_FIN;
         conn->state = CONN_DRAIN;
         return conn_flush(worker, conn);
@@ -260,7 +273,7 @@ static void conn_on_readable(struct fleet_worker *worker, struct fleet_conn *con
     if (len < 0 && errno == EAGAIN) {
         return;
     }
-    if (len == 0 && conn->behaviour->ignores_close) {
+    if (len == 0 && conn->peer.behaviour->ignores_close) {
         conn->state = CONN_DEAF;
         conn_watch(worker, conn, 0);
         return;
@@ -282,13 +295,12 @@ void fleet_conn_open(struct fleet_worker *worker, int fd, const uint8_t ipv4[4],
         return;
     }
     conn->source = SOURCE_CONN;
-    conn->worker = worker;
     conn->fd = fd;
-    conn->behaviour = behaviour;
+    conn->peer = (struct fleet_peer){.worker = worker, .behaviour = behaviour};
     conn->state = first_states[behaviour->opening];
     conn->handshake_open = true;
     conn->opened_ns = worker->now_ns;
-    memcpy(conn->ipv4, ipv4, 4);
+    memcpy(conn->peer.ipv4, ipv4, 4);
     list_node_init(&conn->age_node);
     list_node_init(&conn->timed_node);
     list_push_back(&worker->by_age, &conn->age_node);
@@ -366,29 +378,4 @@ void fleet_conn_close_all(struct fleet_worker *worker) {
     while ((node = list_first(&worker->by_age)) != NULL) {
         conn_close(worker, CONTAINER_OF(node, struct fleet_conn, age_node), false);
     }
-}
-
-static enum ssl_select_cert_result_t conn_choose(const SSL_CLIENT_HELLO *hello) {
-    struct fleet_conn *conn = SSL_get_app_data(hello->ssl);
-    struct fleet_worker *worker = conn->worker;
-    struct fleet_hello read = fleet_hello_read(hello);
-    bool can_13 = worker->options->tls != FLEET_TLS_12 && read.offers_tls13;
-    const struct fleet_identity *identity = fleet_cache_find(
-        worker->cache, conn->ipv4, read.server_name, fleet_hello_prefers_rsa(&read, can_13));
-    enum fleet_content content = conn->behaviour->content;
-    if (content == CONTENT_GOOD && identity->host != NULL && identity->host->behaviour != NULL) {
-        content = fleet_behaviour_find(identity->host->behaviour)->content;
-    }
-    if (identity->index > 0 && fleet_is_tls12_only(worker->options, identity->index) &&
-        SSL_set_max_proto_version(hello->ssl, TLS1_2_VERSION) != 1) {
-        return ssl_select_cert_error;
-    }
-    return fleet_twist_apply(worker->twist, content, hello->ssl, identity->chain,
-                             identity->chain_len, identity->key)
-               ? ssl_select_cert_success
-               : ssl_select_cert_error;
-}
-
-void fleet_conn_prepare_ssl(struct fleet_worker *worker) {
-    SSL_CTX_set_select_certificate_cb(worker->ssl_ctx, conn_choose);
 }

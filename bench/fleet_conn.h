@@ -9,9 +9,6 @@ struct fleet_conn;
 
 size_t fleet_conn_size(void);
 
-/* Sets the callbacks through which connections get their certificates. */
-void fleet_conn_prepare_ssl(struct fleet_worker *worker);
-
 /* Takes over an accepted socket. */
 void fleet_conn_open(struct fleet_worker *worker, int fd, const uint8_t ipv4[4],
                      const struct fleet_behaviour *behaviour);

@@ -12,6 +12,7 @@
 #define FLEET_ADDRESSES_MAX 64
 #define FLEET_WORKERS_MAX 64
 #define FLEET_IDENTITIES_MAX 500000
+#define FLEET_PADDING_MAX 40000 /* such a certificate stays below CERT_BYTES_MAX */
 
 enum fleet_tls {
     FLEET_TLS_BOTH,
@@ -38,7 +39,7 @@ struct fleet_options {
     const char *addresses[FLEET_ADDRESSES_MAX]; /* when SO_BINDTODEVICE is not permitted */
     uint32_t address_count;
     uint32_t workers;
-    bool ipv6, exit_with_parent, stats, no_serve;
+    bool ipv6, exit_with_parent, stats, no_serve, fast, prewarm;
 
     uint64_t seed;
     int64_t date_s;

@@ -17,7 +17,7 @@
 #define MANY_CERT_COUNT (CHAIN_CERTS_MAX + 8)
 /* Longest chain that is bent; fleet_identity sends at most six certificates. */
 #define TWIST_CHAIN_MAX 64
-#define TWIST_CERT_BYTES 16384
+#define TWIST_CERT_BYTES 65536
 
 _Static_assert(PADDED_CERT_BYTES *PADDED_CERT_COUNT > CHAIN_BYTES_MAX, "huge enough");
 _Static_assert(MANY_CERT_COUNT + 8 <= TWIST_CHAIN_MAX, "fits");

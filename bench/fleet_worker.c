@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bench/fleet_choice.h"
 #include "bench/fleet_conn.h"
 #include "engine/base/clock.h"
 
@@ -21,7 +22,8 @@
 #define EVENTS_MAX 256
 /* Connections accepted before the others get their turn. */
 #define ACCEPTS_MAX 64
-#define OUT_FIRST_BYTES 16384
+/* The fast path writes its flight in one go. */
+#define OUT_FIRST_BYTES 65536
 /* How often timed connections are looked at, and old ones when there is nothing timed. */
 #define TIMED_TICK_MS 10
 #define IDLE_TICK_MS 1000
@@ -118,6 +120,18 @@ static uint32_t conn_capacity(const struct fleet_options *options) {
     return share > CONNS_MAX ? CONNS_MAX : share > 16 ? (uint32_t)share : 16;
 }
 
+static void prewarm(struct fleet_worker *worker) {
+    const struct fleet_options *options = worker->options;
+    for (uint32_t i = 1; i <= options->identities && i <= options->cache_slots; i++) {
+        uint8_t ipv4[4];
+        fleet_address_of(i, ipv4);
+        fleet_cache_find(worker->cache, ipv4, span_of(NULL, 0), false);
+        if (options->dual) {
+            fleet_cache_find(worker->cache, ipv4, span_of(NULL, 0), true);
+        }
+    }
+}
+
 enum err fleet_worker_init(struct fleet_worker *worker, const struct fleet *fleet,
                            struct fleet_options *options, struct err_note *note) {
     memset(worker, 0, sizeof *worker);
@@ -144,7 +158,11 @@ enum err fleet_worker_init(struct fleet_worker *worker, const struct fleet *flee
     worker->bio = worker_bio_new(worker);
     worker->cache = fleet_cache_new(fleet);
     worker->twist = fleet_twist_new(worker->ssl_ctx);
-    fleet_conn_prepare_ssl(worker);
+    worker->fast = options->fast ? fleet_fast_new() : NULL;
+    fleet_choice_prepare(worker->ssl_ctx);
+    if (options->prewarm) {
+        prewarm(worker);
+    }
     return ERR_NONE;
 }
 
@@ -157,6 +175,9 @@ void fleet_worker_fini(struct fleet_worker *worker) {
     BIO_free(worker->bio);
     fleet_cache_free(worker->cache);
     fleet_twist_free(worker->twist);
+    if (worker->fast != NULL) {
+        fleet_fast_free(worker->fast);
+    }
     pool_fini(&worker->conns);
     free(worker->out);
 }

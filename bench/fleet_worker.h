@@ -6,6 +6,7 @@
 
 #include <openssl/base.h>
 
+#include "bench/fleet_fast.h"
 #include "bench/fleet_identity.h"
 #include "bench/fleet_listener.h"
 #include "bench/fleet_twist.h"
@@ -31,6 +32,7 @@ struct fleet_worker {
     BIO *bio; /* one for all connections: it reads `in` and writes `out` of the step at hand */
     struct fleet_cache *cache;
     struct fleet_twist *twist;
+    struct fleet_fast *fast; /* NULL unless --fast */
     struct pool conns;
     struct list by_age; /* all connections, oldest first */
     struct list timed;  /* those that wait for a moment: drip, slow-accept */

@@ -210,6 +210,33 @@ check "mixed: 1.2 only" says "New, TLSv1.2" 127.0.0.6 "$port"
 check "mixed: 1.3" says "New, TLSv1.3" 127.0.0.7 "$port"
 stop_fleet
 
+# --- the fast path ---
+start_fleet --port 0 --fast --prewarm --identities 300 --rsa-percent 1 --tls mixed \
+    --write-trust "$work/roots.pem" --stats
+port=${ports[0]}
+# Of all suites offered, BoringSSL would take another: this one tells the fast path.
+check "fast: TLS 1.3" says "New, TLSv1.3, Cipher is TLS_AES_128_GCM_SHA256" 127.0.0.5 "$port" \
+    -servername h5.fleet.test -verify_return_error -verify_hostname h5.fleet.test
+check "fast: it verifies" grep -q "Verify return code: 0 (ok)" "$work/client"
+check "fast: no session id" says "Cipher is TLS_AES_128_GCM_SHA256" 127.0.0.5 "$port" -no_middlebox
+check "fast: another group is BoringSSL's" says "TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384" \
+    127.0.0.5 "$port" -groups P-256 -verify_return_error
+check "fast: TLS 1.2, cheap signature" says "New, TLSv1.2" 127.0.0.6 "$port" -verify_return_error
+check "fast: another hash" says "Peer signing digest: SHA512" 127.0.0.6 "$port" -tls1_2 \
+    -sigalgs ECDSA+SHA512 -verify_return_error
+check "fast: RSA is BoringSSL's" says "Server public key is 2048 bit" 127.0.0.100 "$port" \
+    -verify_return_error
+check "fast: same leaf" same "$(leaf_pin 127.0.0.5 "$port")" "$first_pin"
+stop_fleet
+check "fast: all completed, all minted before" python3 -c '
+import json, sys
+stats = json.loads(open(sys.argv[1]).read().splitlines()[-1])
+assert stats["accepted"] == stats["handshakes"] == 7 and stats["minted"] == 300, stats' "$work/stats"
+start_fleet --port 0 --fast --padding 40000 --write-trust "$work/roots.pem"
+check "fast: a flight of several records" says "TLS_AES_128_GCM_SHA256" 127.0.0.5 "${ports[0]}" \
+    -verify_return_error
+stop_fleet
+
 # --- the demo ---
 start_fleet --port 0 --scenario demo --write-trust "$work/roots.pem" \
     --write-inventory "$work/inventory" --write-policy "$work/policy.yaml"
