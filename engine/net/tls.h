@@ -15,7 +15,8 @@
 #include "engine/base/span.h"
 #include "engine/net/outcome.h"
 
-/* Which kind of certificate the handshake asks for. */
+/* Which kind of certificate the handshake asks for. A server without it answers a restricted view
+   with the alert 40 (or 71) that also stands for any other failure: that is not-offered. */
 enum key_view {
     KEY_VIEW_ANY, /* the server's choice */
     KEY_VIEW_RSA,
@@ -26,6 +27,10 @@ enum key_view {
 const char *key_view_text(enum key_view view); /* "any", "rsa", ... */
 bool key_view_from_text(struct span text, enum key_view *out);
 
+/* COMPLETE: both Finished messages were checked, nothing on the way was changed. PROVE: the leaf's
+   key signed this handshake's randoms; up to TLS 1.2 that covers no certificate bytes but the key,
+   so that the chain is as good as its own signatures. CAPTURE: certificates only. Meaningful with
+   OUTCOME_SUCCESS. */
 enum depth { DEPTH_COMPLETE, DEPTH_PROVE, DEPTH_CAPTURE };
 enum proof { PROOF_NONE, PROOF_POSSESSION };
 const char *depth_text(enum depth depth);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -528,7 +527,7 @@ static void test_stale_completions(void) {
 
 /* --- openssl s_server, another implementation --- */
 
-static int run_quietly(char *const arguments[]) {
+static pid_t run_quietly(char *const arguments[]) {
     pid_t child = fork();
     if (child == 0) {
         int null_fd = open("/dev/null", O_RDWR);
@@ -538,54 +537,103 @@ static int run_quietly(char *const arguments[]) {
         execvp(arguments[0], arguments);
         _exit(127);
     }
-    return (int)child;
+    return child;
 }
 
-static void s_server_attempt(const char *folder, char *version_option, uint16_t version) {
-    char port_text[8], cert[128], key[128];
-    uint16_t port = serve_free_port();
-    snprintf(port_text, sizeof port_text, "%u", port);
-    snprintf(cert, sizeof cert, "%s/cert.pem", folder);
-    snprintf(key, sizeof key, "%s/key.pem", folder);
-    char *const server[] = {"openssl", "s_server", "-accept", port_text,      "-cert", cert,
-                            "-key",    key,        "-www",    version_option, NULL};
-    pid_t child = run_quietly(server);
-    struct conn_request request = request_to(port);
+/* Files of the test, made by `openssl req`: an RSA and an ECDSA certificate with keys. */
+struct pem_files {
+    char folder[32];
+    char cert[2][64], key[2][64];
+};
+
+static bool pem_files_make(struct pem_files *files) {
+    static char *const kinds[2][2] = {{"rsa:2048", "rsa_keygen_bits:2048"},
+                                      {"ec", "ec_paramgen_curve:P-256"}};
+    strcpy(files->folder, "/tmp/pinsweep-conn-XXXXXX");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(files->folder));
+    bool made = true;
+    for (int i = 0; i < 2; i++) {
+        snprintf(files->cert[i], sizeof files->cert[i], "%s/cert%d.pem", files->folder, i);
+        snprintf(files->key[i], sizeof files->key[i], "%s/key%d.pem", files->folder, i);
+        char *const mint[] = {
+            "openssl",  "req",          "-x509",  "-newkey",          kinds[i][0],
+            "-pkeyopt", kinds[i][1],    "-nodes", "-keyout",          files->key[i],
+            "-out",     files->cert[i], "-subj",  "/CN=peer.example", NULL};
+        int status = 0;
+        waitpid(run_quietly(mint), &status, 0);
+        made = made && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
+    return made;
+}
+
+static void pem_files_remove(const struct pem_files *files) {
+    for (int i = 0; i < 2; i++) {
+        unlink(files->cert[i]);
+        unlink(files->key[i]);
+    }
+    rmdir(files->folder);
+}
+
+/* The server needs a moment until it listens. */
+static const struct result *attempt_until_listening(const struct conn_request *request) {
     const struct result *result = &client.last;
-    for (int i = 0; i < 200; i++) {
-        result = attempt(&request);
+    for (int i = 0; i < 500; i++) {
+        result = attempt(request);
         if (result->outcome != OUTCOME_CONNECTION_REFUSED) {
             break;
         }
         usleep(20000);
     }
+    return result;
+}
+
+/* A server with both kinds of certificate shows each view the one that it asks for. */
+static void s_server_views(struct pem_files *files, char *version_option, uint16_t version) {
+    static const struct {
+        enum key_view view;
+        enum outcome outcome;
+        uint16_t signature, signature_1_2; /* either */
+    } rows[] = {
+        {KEY_VIEW_RSA, OUTCOME_SUCCESS, SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PKCS1_SHA256},
+        {KEY_VIEW_ECDSA, OUTCOME_SUCCESS, SSL_SIGN_ECDSA_SECP256R1_SHA256,
+         SSL_SIGN_ECDSA_SECP256R1_SHA256},
+        {KEY_VIEW_ED25519, OUTCOME_NOT_OFFERED, 0, 0},
+    };
+    char port_text[8];
+    uint16_t port = serve_free_port();
+    snprintf(port_text, sizeof port_text, "%u", port);
+    char *const server[] = {"openssl", "s_server",     "-accept", port_text,
+                            "-cert",   files->cert[0], "-key",    files->key[0],
+                            "-dcert",  files->cert[1], "-dkey",   files->key[1],
+                            "-www",    version_option, NULL};
+    pid_t child = run_quietly(server);
+    struct conn_request request = request_to(port);
+    const struct result *result = attempt_until_listening(&request);
     CU_ASSERT_EQUAL(result->outcome, OUTCOME_SUCCESS);
     CU_ASSERT_EQUAL(result->facts.version, version);
     CU_ASSERT_EQUAL(result->cert_count, 1);
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        request.key_view = rows[i].view;
+        result = attempt(&request);
+        CU_ASSERT_EQUAL(result->outcome, rows[i].outcome);
+        CU_ASSERT_TRUE(rows[i].outcome != OUTCOME_SUCCESS ||
+                       result->facts.peer_signature == rows[i].signature ||
+                       result->facts.peer_signature == rows[i].signature_1_2);
+    }
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
 }
 
 static void test_openssl(void) {
-    char folder[] = "/tmp/pinsweep-conn-XXXXXX", cert[64], key[64];
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
-    snprintf(cert, sizeof cert, "%s/cert.pem", folder);
-    snprintf(key, sizeof key, "%s/key.pem", folder);
-    char *const mint[] = {"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
-                          "-keyout", key,   "-out",  cert,      "-subj",    "/CN=peer.example",
-                          NULL};
-    int status = 0;
-    waitpid(run_quietly(mint), &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    struct pem_files files;
+    if (!pem_files_make(&files)) {
         suite_skip("no openssl command here");
     } else if (client_init()) {
-        s_server_attempt(folder, "-tls1_2", 0x0303);
-        s_server_attempt(folder, "-tls1_3", 0x0304);
+        s_server_views(&files, "-tls1_2", 0x0303);
+        s_server_views(&files, "-tls1_3", 0x0304);
         client_fini();
     }
-    unlink(cert);
-    unlink(key);
-    rmdir(folder);
+    pem_files_remove(&files);
 }
 
 SUITE_MAIN("conn", {"success", test_success}, {"IPv6", test_ipv6},
