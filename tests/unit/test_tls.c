@@ -334,14 +334,17 @@ static void test_truncation(void) {
     for (uint16_t version = 0x0303; version <= 0x0304; version++) {
         struct run run;
         flight_run_init(&run, version, MINT_P256);
+        /* The flight's length varies by what the signature's DER needs. */
         size_t len = 1;
         for (size_t cut = 0; cut < len; cut++) {
             len = first_flight(&run);
-            CU_ASSERT_EQUAL(tls_feed(&run.tls, span_of(flight, cut)), TLS_WANTS_READ);
-            CU_ASSERT_EQUAL(tls_feed_eof(&run.tls), TLS_FAILED);
-            CU_ASSERT_EQUAL(run.tls.outcome, OUTCOME_CONNECTION_CLOSED);
-            CU_ASSERT_EQUAL(run.tls.facts.proof, PROOF_NONE);
-            CU_ASSERT_NOT_EQUAL(run.tls.facts.error[0], '\0');
+            if (cut < len) {
+                CU_ASSERT_EQUAL(tls_feed(&run.tls, span_of(flight, cut)), TLS_WANTS_READ);
+                CU_ASSERT_EQUAL(tls_feed_eof(&run.tls), TLS_FAILED);
+                CU_ASSERT_EQUAL(run.tls.outcome, OUTCOME_CONNECTION_CLOSED);
+                CU_ASSERT_EQUAL(run.tls.facts.proof, PROOF_NONE);
+                CU_ASSERT_NOT_EQUAL(run.tls.facts.error[0], '\0');
+            }
             tls_fini(&run.tls);
             peer_fini(&run.peer);
         }
