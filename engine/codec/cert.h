@@ -1,6 +1,6 @@
 /* A zero-copy walk over a DER certificate (RFC 5280 section 4.1): every field is a span into the
-   input, which must outlive the result. Pure; no allocation; bounded by DER_DEPTH_MAX and the
-   input's length.
+   input, which must outlive the result. Pure; no allocation; no recursion; bounded by the input's
+   length, which is at most CERT_BYTES_MAX: a longer one is refused.
 
    Certificate ::= SEQUENCE { tbsCertificate TBSCertificate, signatureAlgorithm AlgorithmIdentifier,
                               signatureValue BIT STRING }
@@ -15,7 +15,7 @@
 #include "engine/codec/netaddr.h"
 
 enum cert_key {
-    CERT_KEY_OTHER, /* GOST, DSA, explicit curves, unknown OIDs, unparsable */
+    CERT_KEY_OTHER, /* GOST, DSA, X25519, explicit curves, unknown OIDs, unparsable */
     CERT_KEY_RSA,
     CERT_KEY_RSA_PSS,
     CERT_KEY_EC_P256,
@@ -54,12 +54,16 @@ struct cert_fields {
 };
 
 /* All fields. False on anything that is not a well-formed certificate: bad tags or lengths,
-   non-minimal lengths, trailing bytes, missing fields, unreadable times. */
+   non-minimal lengths, trailing bytes, missing fields, unreadable times, extensions outside v3, two
+   extensions of one kind among those read here. Accepted because real and harmless: an explicit v1,
+   a cA or critical of FALSE spelled out, negative and huge serials, RSA without its NULL, a
+   pathLenConstraint without cA (path_len is then set, is_ca false), names that are not UTF-8. */
 bool cert_walk(struct span der, struct cert_fields *out);
 bool cert_walk_cbs(struct span der, struct cert_fields *out);
 
 /* Only the raw SubjectPublicKeyInfo, by TLV structure alone and therefore also for certificates
-   that cert_walk refuses for what is inside their names, times or extensions. The hot path of
+   that cert_walk refuses for what is inside their version, serial, names, times, key or extensions,
+   or behind the key. DER still: minimal lengths, one element that fills the input. The hot path of
    hashing. */
 bool cert_spki(struct span der, struct span *out_spki);
 bool cert_spki_cbs(struct span der, struct span *out_spki);
@@ -73,7 +77,8 @@ bool cert_covers_address(const struct cert_fields *cert, const struct netaddr *a
 void cert_each_san(const struct cert_fields *cert,
                    bool (*each)(void *context, bool is_dns, struct span value), void *context);
 
-/* "rsa-2048", "ecdsa-p256", "ed25519", "other" ...; `out` is NUL-terminated. */
+/* "rsa-2048", "rsa-pss-2048", "ecdsa-p256", "ecdsa-other", "ed25519", "ed448", "other"; `out` is
+ * NUL-terminated. */
 void cert_key_text(char out[24], enum cert_key key, uint16_t key_bits);
 
 #endif
