@@ -325,10 +325,10 @@ static void test_errors_of_the_index(void) {
     first->trust = unknown;
     struct trust_store *store = one_profile_store();
     CU_ASSERT_EQUAL(pin_index_bind(&index, store, &note), ERR_CONFIG);
-    CU_ASSERT_STRING_EQUAL(note.text,
-                           "p.yaml:3:7: trust: pin set \"a\" names the trust profile \"android-14\", "
-                           "which is not known: add it under \"trust:\", or give --trust "
-                           "android-14=FILE");
+    CU_ASSERT_STRING_EQUAL(
+        note.text, "p.yaml:3:7: trust: pin set \"a\" names the trust profile \"android-14\", "
+                   "which is not known: add it under \"trust:\", or give --trust "
+                   "android-14=FILE");
     free(store);
     pin_index_fini(&index);
 }
