@@ -156,7 +156,8 @@ static void note_check(struct path_search *search, uint32_t count, struct path_c
     const struct cert_record *culprit = search->path[check.depth];
     note_failure(search, check.pkix, check.depth + 2u == count && count > 2, what,
                  culprit->fields.subject);
-    if (check.pkix == PKIX_BAD_SIGNATURE && search->bad_edge_count < PATH_SIGNATURES_MAX) {
+    if (check.pkix == PKIX_BAD_SIGNATURE && check.depth + 1u < count &&
+        search->bad_edge_count < PATH_SIGNATURES_MAX) {
         search->bad_edges[search->bad_edge_count++] =
             (struct path_bad_edge){.child = culprit, .issuer = search->path[check.depth + 1]};
     }
