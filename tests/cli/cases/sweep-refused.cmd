@@ -1,0 +1,1 @@
+sweep -q --no-sni --retries 0
