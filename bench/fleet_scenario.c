@@ -60,7 +60,7 @@ static const struct fleet_host hosts[] = {
     {HOST("dual", 14, CA_DEMO_A), SENDS(CA_DEMO_A),
      PINNED(CA_PIN(CA_DEMO_A), SPARE_PIN(SPARE_BACKUP)), .has_rsa = true, .rsa_issuer = CA_RSA,
      .key_types = "rsa, ecdsa", .verdict = "path-dependent",
-     .shows = "ECDSA and RSA leaves under two CAs, one of them pinned"},
+     .shows = "ECDSA and RSA leaves under two CAs, one pinned: seen with --key-types rsa,ecdsa"},
     {HOST("wrong-name", 15, CA_DEMO_A), SENDS(CA_DEMO_A),
      PINNED(CA_PIN(CA_DEMO_A), SPARE_PIN(SPARE_BACKUP)), .cert_name = "elsewhere.demo.test",
      .verdict = "match", .shows = "the pins hold; the certificate is another host's"},
