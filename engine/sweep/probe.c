@@ -26,7 +26,7 @@ static void probe_move(struct probe *probe, enum probe_state to) {
         CHECK(to == PROBE_WAITING || to == PROBE_PARKED || to == PROBE_DONE);
         break;
     case PROBE_DONE:
-        CHECK(!"a probe that is done stays done");
+        CHECK(false); /* a probe that is done stays done */
     }
     probe->state = to;
 }
