@@ -87,8 +87,8 @@ void judge_target(struct judge *judge, struct target *target, int64_t now_ms,
     out->verdict = VERDICT_UNPINNED;
     for (size_t i = 0; i < out->set_count; i++) {
         judge->sets[i] =
-            verdict_judge(judge->applicable[i], judge->views, view_count, out->judged_at_s,
-                          judge->units, JUDGE_UNITS_MAX, &out->unit_count);
+            verdict_judge_among(judge->applicable, out->set_count, i, judge->views, view_count,
+                                out->judged_at_s, judge->units, JUDGE_UNITS_MAX, &out->unit_count);
         out->verdict = verdict_worse(out->verdict, judge->sets[i].verdict);
     }
     out->sets = judge->sets;
