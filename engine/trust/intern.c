@@ -31,6 +31,7 @@ enum err intern_new(const struct intern_config *config, struct intern **out,
     intern->issuers_max = ISSUERS_PERMANENT_MAX;
     intern->issuer_bytes_max = ISSUERS_PERMANENT_BYTES_MAX;
     intern->ring = ring;
+    intern->ring_capacity = config->chains_max;
     intern->id_scratch = scratch;
     intern_table_init(&intern->certs, CERTS_INITIAL);
     intern_table_init(&intern->chains, config->chains_max);
@@ -100,15 +101,12 @@ static struct chain *chain_find(const struct intern *intern, uint64_t hash,
     return NULL;
 }
 
-/* The place in the ring for one more chain, evicting one if the table is full; NULL if all are
-   held. Second chance: two rounds find a victim if there is any. */
-static struct chain **ring_place(struct intern *intern) {
-    if (intern->ring_count < intern->config.chains_max) {
-        return &intern->ring[intern->ring_count++];
-    }
-    for (uint32_t step = 0; step < 2 * intern->config.chains_max; step++) {
+/* A chain that nobody holds, freed, and its place in the ring; NULL if all are held. Second chance:
+   two rounds find a victim if there is any. */
+static struct chain **ring_evict(struct intern *intern) {
+    for (uint32_t step = 0; step < 2 * intern->ring_count; step++) {
         struct chain **place = &intern->ring[intern->hand];
-        intern->hand = (intern->hand + 1) % intern->config.chains_max;
+        intern->hand = (intern->hand + 1) % intern->ring_count;
         struct chain *victim = *place;
         if (victim->refs > 0) {
             continue;
@@ -127,28 +125,31 @@ static struct chain **ring_place(struct intern *intern) {
     return NULL;
 }
 
+/* The place for one more chain: a fresh one below chains_max, else a victim's, else (all are held,
+   by more views in flight than the table was made for) the ring grows. */
+static struct chain **ring_place(struct intern *intern) {
+    if (intern->ring_count >= intern->config.chains_max) {
+        struct chain **place = ring_evict(intern);
+        if (place != NULL) {
+            return place;
+        }
+    }
+    if (intern->ring_count == intern->ring_capacity) {
+        uint32_t capacity = intern->ring_capacity * 2;
+        struct chain **ring = realloc(intern->ring, capacity * sizeof(struct chain *));
+        CHECK(ring != NULL);
+        intern->ring = ring;
+        intern->ring_capacity = capacity;
+    }
+    return &intern->ring[intern->ring_count++];
+}
+
 static struct chain *chain_add(struct intern *intern, uint64_t hash,
                                struct cert_record *const records[], size_t count) {
     for (size_t i = 0; i < count; i++) {
         records[i]->refs++; /* before the eviction, which may drop the last other holder */
     }
     struct chain **place = ring_place(intern);
-    if (place == NULL) {
-        intern_flush(intern);
-        for (size_t i = 0; i < count; i++) {
-            records[i]->refs--;
-        }
-        for (size_t i = 0; i < count; i++) {
-            bool again = false;
-            for (size_t j = 0; j < i; j++) {
-                again = again || records[j] == records[i];
-            }
-            if (!again) {
-                intern_cert_drop(intern, records[i]);
-            }
-        }
-        return NULL;
-    }
     struct chain *chain = calloc(1, sizeof *chain + count * sizeof chain->certs[0]);
     CHECK(chain != NULL);
     *place = chain;
@@ -192,9 +193,6 @@ struct chain *intern_chain(struct intern *intern, CRYPTO_BUFFER *const certs[], 
         chain->referenced = true; /* only when seen again: a sweep sees most chains once */
     } else {
         chain = chain_add(intern, hash, records, count);
-        if (chain == NULL) {
-            return NULL;
-        }
         intern->stats.chain_misses++;
     }
     chain->refs++;
@@ -235,6 +233,6 @@ void intern_get_stats(const struct intern *intern, struct intern_stats *out) {
     *out = intern->stats;
     out->bytes += sizeof *intern + intern_table_bytes(&intern->certs) +
                   intern_table_bytes(&intern->chains) +
-                  intern->config.chains_max * sizeof intern->ring[0] +
+                  intern->ring_capacity * sizeof intern->ring[0] +
                   INTERN_IDS_AT_ONCE * sizeof intern->id_scratch[0];
 }

@@ -74,9 +74,9 @@ enum err intern_new(const struct intern_config *config, struct intern **out,
 void intern_free(struct intern *intern);
 
 /* The chain of these certificates (leaf first, 1 to CHAIN_CERTS_MAX), with one reference for the
-   caller. Buffers are borrowed for the call: a new certificate takes a reference of its own. NULL
-   only if every chain of the table is held (cannot happen when chains_max exceeds the views in
-   flight: CHECKed by the worker's configuration). */
+   caller. Buffers are borrowed for the call: a new certificate takes a reference of its own. Never
+   NULL: where every chain of the table is held, it grows beyond chains_max (the views in flight
+   bound that). */
 struct chain *intern_chain(struct intern *intern, CRYPTO_BUFFER *const certs[], size_t count);
 /* Computes the digests and ids still pending. Call at the end of a tick, before judging. */
 void intern_flush(struct intern *intern);

@@ -29,7 +29,7 @@ struct intern {
     struct intern_table certs;
     struct intern_table chains;
     struct chain **ring; /* the chains, for second-chance eviction */
-    uint32_t ring_count, hand;
+    uint32_t ring_count, ring_capacity, hand;
 
     struct sha256_batch batch;
     struct chain *pending[INTERN_PENDING_CHAINS_MAX];
