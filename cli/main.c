@@ -1,4 +1,5 @@
 /* pinsweep: one program, one constant table of subcommands. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,9 @@ static int unknown_command(const char *name) {
 int main(int argc, char **argv) {
     program_argc = argc;
     program_argv = argv;
+    /* Who reads the news or the records may leave early: a failed write is told and ends the sweep
+     * in order, death by signal would lose what others still read. */
+    signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_usage();
         return 2;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/base/rng.h"
+#include "engine/base/thread.h"
 #include "engine/sweep/inventory_source.h"
 
 /* The thread's own. */
@@ -205,7 +206,7 @@ static enum err start_thread(struct inventory *inventory, struct err_note *note)
     if (pipe->wake_fd < 0) {
         return err_note(note, ERR_RESOURCE, "cannot make an eventfd: %s", strerror(errno));
     }
-    int error = pthread_create(&pipe->thread, NULL, run, inventory);
+    int error = thread_start(&pipe->thread, run, inventory);
     if (error != 0) {
         return err_note(note, ERR_RESOURCE, "cannot start the inventory's thread: %s",
                         strerror(error));

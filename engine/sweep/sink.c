@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/thread.h"
 #include "engine/sweep/chainset.h"
 
 struct output {
@@ -242,7 +243,7 @@ enum err sink_open(const struct sink_config *config, struct sink **out, struct e
     for (int i = 0; i < SINK_STREAM_COUNT && err == ERR_NONE; i++) {
         err = output_open(&sink->outputs[i], config->files[i], config, note);
     }
-    if (err == ERR_NONE && pthread_create(&sink->thread, NULL, writer_main, sink) != 0) {
+    if (err == ERR_NONE && thread_start(&sink->thread, writer_main, sink) != 0) {
         err = err_note(note, ERR_RESOURCE, "cannot start the writer thread");
     }
     if (err != ERR_NONE) {

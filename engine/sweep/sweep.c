@@ -11,6 +11,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/rng.h"
+#include "engine/base/thread.h"
 #include "engine/sweep/progress.h"
 
 #define WATCH_NS (100 * NS_PER_MS)
@@ -106,7 +107,7 @@ static enum err start_workers(struct run *run, struct err_note *note) {
         worker->config = run->shared.config;
         worker->sizes = run->plan.sizes;
         worker->idx = i;
-        int error = pthread_create(&worker->thread, NULL, worker_main, worker);
+        int error = thread_start(&worker->thread, worker_main, worker);
         if (error != 0) {
             atomic_store(&run->shared.stop, true);
             return err_note(note, ERR_RESOURCE, "cannot start worker %u: %s; lower --workers", i,
