@@ -65,10 +65,25 @@ static void target_end(struct worker *worker, struct target *target, enum outcom
     target_to_judging(worker, target);
 }
 
+/* The back-off is the peer's doing: unlike our own politeness it runs on the target's clock, or
+ * many retries would outlast the deadline. */
+static void back_off_begin(struct worker *worker, struct probe *probe) {
+    clock_run(worker, probe->target);
+    probe->backs_off = true;
+}
+
+static void back_off_end(struct worker *worker, struct probe *probe) {
+    if (probe->backs_off) {
+        probe->backs_off = false;
+        clock_pause(worker, probe->target);
+    }
+}
+
 static void probe_done(struct worker *worker, struct probe *probe, enum outcome outcome) {
     struct target *target = probe->target;
     probe_move(probe, PROBE_DONE);
     probe->outcome = outcome;
+    back_off_end(worker, probe);
     timer_cancel(&worker->wheel, &probe->timer);
     list_remove(&probe->node);
     if (++target->probes_done == target->probe_count) {
@@ -279,12 +294,14 @@ void probe_on_finished(struct worker *worker, struct probe *probe) {
         probe->round++;
         probe->address_idx = probe->first_address_idx;
         probe_park(worker, probe, jittered(worker, BACK_OFF_NS << doublings));
+        back_off_begin(worker, probe);
     } else {
         probe_done(worker, probe, outcome);
     }
 }
 
 void probe_on_park_timer(struct worker *worker, struct probe *probe) {
+    back_off_end(worker, probe);
     probe_wait(worker, probe);
 }
 

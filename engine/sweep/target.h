@@ -31,6 +31,7 @@ struct probe {
     uint16_t attempts; /* connections opened */
     uint16_t parks;    /* in a row, for the back-off */
     bool limiter_held;
+    bool backs_off; /* parked after a failure: the target's clock runs */
     struct conn *conn; /* while open */
 
     /* Evidence, final when done. */
