@@ -237,12 +237,14 @@ static struct path_check leaf_edge(struct path_builder *builder) {
         }
     }
     struct outcome out = run(builder, search->path, 2);
+    /* A fault of the issuer ends the verification before the leaf's signature. */
+    struct path_check check = out.upper.pkix != PKIX_OK ? out.upper : out.leaf;
     builder->stats.leaf_verifications++;
     if (search->leaf_edge_count < PATHS_MAX) {
         search->leaf_edges[search->leaf_edge_count++] =
-            (struct path_leaf_edge){.issuer = issuer, .check = out.leaf};
+            (struct path_leaf_edge){.issuer = issuer, .check = check};
     }
-    return out.leaf;
+    return check;
 }
 
 /* An anchor that serves as the leaf: nothing to verify but that it may be a server. */

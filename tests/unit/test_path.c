@@ -233,6 +233,25 @@ static void test_failures(void) {
     pki_fini(&pki);
 }
 
+/* Anchors are a name and a key (RFC 5280 section 6.1.1 d): what they say of themselves does not
+   count at the top, but does where they stand below another; what they signed is verified always. */
+static void test_unfit_anchor(void) {
+    pki_init(&pki);
+    pki_mint(&pki, (struct pki_spec){.subject = "E", .no_ku_eku = true});
+    leaf("under-E", "E");
+    pki_mint(&pki, (struct pki_spec){.subject = "forged", .issuer = "E", .corrupt = true});
+    ca("R", NULL);
+    pki_mint(&pki,
+             (struct pki_spec){.tag = "ER", .subject = "E", .issuer = "R", .no_ku_eku = true});
+    pki_profile(&pki, "p", "E");
+    pki_profile(&pki, "q", "ER R");
+    EXPECT("under-E", "under-E>E");
+    EXPECT("forged", "forged>E:bad-signature = bad-signature");
+    EXPECT_IN(1, "forged", "forged>ER:bad-signature = bad-signature");
+    EXPECT_IN(1, "under-E", "under-E>ER, under-E>ER>R:invalid-ca");
+    pki_fini(&pki);
+}
+
 static void test_malformed(void) {
     pki_init(&pki);
     ca("R", NULL);
@@ -430,7 +449,8 @@ SUITE_MAIN("path", {"lists as sent", test_sent_lists}, {"cross-signs", test_cros
            {"same name, other key", test_same_name_other_key},
            {"intermediate as anchor", test_intermediate_as_anchor},
            {"leaf as anchor", test_leaf_as_anchor}, {"time", test_time},
-           {"failures", test_failures}, {"malformed", test_malformed},
+           {"failures", test_failures},
+           {"unfit anchor", test_unfit_anchor}, {"malformed", test_malformed},
            {"name constraints and the memo", test_name_constraints_and_memo},
            {"memo counts", test_memo_counts}, {"bad first leaf", test_bad_first_leaf},
            {"path length and the memo", test_path_length_and_memo},
