@@ -70,31 +70,48 @@ static void note_failure(struct path_search *search, enum pkix pkix, bool at_anc
 }
 
 static bool hash_subject(struct cert_record *record) {
-    if (record->subject_hashed) {
-        return true;
+    if (record->subject_hashed || record->x509_failed) {
+        return record->subject_hashed;
     }
     const uint8_t *der = record->fields.subject.data;
     X509_NAME *subject = d2i_X509_NAME(NULL, &der, (long)record->fields.subject.len);
     if (subject != NULL) {
         record->subject_hash = (uint32_t)X509_NAME_hash(subject);
         record->subject_hashed = true;
+    } else {
+        record->x509_failed = true; /* what holds the name is refused as well: not asked again */
     }
     X509_NAME_free(subject);
     ERR_clear_error();
     return record->subject_hashed;
 }
 
-/* The subject of `issuer` is the issuer name of `child` (which has an X509); on true `issuer` has
-   an X509 as well. Most certificates sent are told apart without making one. */
-static bool names_link(struct path_builder *builder, const struct cert_record *child,
+/* A certificate with an X509, and BoringSSL's hash of its issuer name once that was needed. */
+struct child {
+    const struct cert_record *cert;
+    bool issuer_hashed;
+    uint32_t issuer_hash;
+};
+
+static uint32_t hash_issuer(struct child *child) {
+    if (!child->issuer_hashed) {
+        child->issuer_hash = (uint32_t)X509_NAME_hash(X509_get_issuer_name(child->cert->x509));
+        child->issuer_hashed = true;
+    }
+    return child->issuer_hash;
+}
+
+/* The subject of `issuer` is the issuer name of `child`; on true `issuer` has an X509 as well. Most
+   certificates sent are told apart without making one. */
+static bool names_link(struct path_builder *builder, struct child *child,
                        struct cert_record *issuer) {
-    if (!span_equal(child->fields.issuer, issuer->fields.subject) &&
-        (!hash_subject(issuer) ||
-         issuer->subject_hash != (uint32_t)X509_NAME_hash(X509_get_issuer_name(child->x509)))) {
+    if (!span_equal(child->cert->fields.issuer, issuer->fields.subject) &&
+        (!hash_subject(issuer) || issuer->subject_hash != hash_issuer(child))) {
         return false;
     }
-    return path_x509(builder, issuer) && X509_NAME_cmp(X509_get_subject_name(issuer->x509),
-                                                       X509_get_issuer_name(child->x509)) == 0;
+    return path_x509(builder, issuer) &&
+           X509_NAME_cmp(X509_get_subject_name(issuer->x509),
+                         X509_get_issuer_name(child->cert->x509)) == 0;
 }
 
 static bool self_issued(const struct cert_record *cert) {
@@ -250,6 +267,7 @@ static uint32_t extend_to_anchors(struct path_builder *builder, bool above) {
 static void extend(struct path_builder *builder) {
     struct path_search *search = &builder->search;
     const struct cert_record *top = search->path[search->depth - 1];
+    struct child child = {.cert = top};
     if ((X509_get_extension_flags(top->x509) & EXFLAG_SS) != 0) {
         dead_end(search); /* an anchor of that name with another key did not sign it */
         return;
@@ -259,7 +277,7 @@ static void extend(struct path_builder *builder) {
     for (uint32_t i = 0; i < search->extra_count && !search->done; i++) {
         struct cert_record *extra = search->extras[i];
         if (trust_profile_same(search->profile, extra) != NULL ||
-            !names_link(builder, top, extra)) {
+            !names_link(builder, &child, extra)) {
             continue; /* an anchor that was sent has been met above */
         }
         if (!step(search)) {

@@ -234,7 +234,8 @@ static void test_failures(void) {
 }
 
 /* Anchors are a name and a key (RFC 5280 section 6.1.1 d): what they say of themselves does not
-   count at the top, but does where they stand below another; what they signed is verified always. */
+   count at the top, but does where they stand below another; what they signed is verified always.
+ */
 static void test_unfit_anchor(void) {
     pki_init(&pki);
     pki_mint(&pki, (struct pki_spec){.subject = "E", .no_ku_eku = true});
@@ -268,6 +269,32 @@ static void test_malformed(void) {
     EXPECT("junk I", "= malformed");
     EXPECT_IN(1, "cut I R", "= malformed");
     CU_ASSERT_EQUAL(path_pkix(pki_paths(&pki, "cut I R", 0), PKI_NOW), PKIX_MALFORMED);
+    pki_fini(&pki);
+}
+
+/* A name that BoringSSL refuses is read once, however many steps pass its certificate. */
+static void test_refused_name(void) {
+    pki_init(&pki);
+    ca("R", NULL);
+    ca("I", "R");
+    leaf("leaf", "I");
+    ca("J~~", "R");
+    struct span good = pki_der(&pki, "J~~");
+    uint8_t bad[2048];
+    CU_ASSERT_FATAL(good.len <= sizeof bad);
+    memcpy(bad, good.data, good.len);
+    for (size_t i = 0; i + 1 < good.len; i++) {
+        if (bad[i] == '~' && bad[i + 1] == '~') {
+            bad[i] = bad[i + 1] = 0xC3; /* not UTF-8 */
+        }
+    }
+    pki_add_der(&pki, "bad", span_of(bad, good.len));
+    pki_profile(&pki, "p", "R");
+    EXPECT("leaf bad I", "leaf>I>R");
+    struct chain *chain = pki_chain(&pki, "leaf bad I");
+    CU_ASSERT_TRUE(chain->certs[1]->strict);
+    CU_ASSERT_TRUE(chain->certs[1]->x509_failed);
+    EXPECT("bad I", "= malformed");
     pki_fini(&pki);
 }
 
@@ -449,8 +476,8 @@ SUITE_MAIN("path", {"lists as sent", test_sent_lists}, {"cross-signs", test_cros
            {"same name, other key", test_same_name_other_key},
            {"intermediate as anchor", test_intermediate_as_anchor},
            {"leaf as anchor", test_leaf_as_anchor}, {"time", test_time},
-           {"failures", test_failures},
-           {"unfit anchor", test_unfit_anchor}, {"malformed", test_malformed},
+           {"failures", test_failures}, {"unfit anchor", test_unfit_anchor},
+           {"malformed", test_malformed}, {"refused name", test_refused_name},
            {"name constraints and the memo", test_name_constraints_and_memo},
            {"memo counts", test_memo_counts}, {"bad first leaf", test_bad_first_leaf},
            {"path length and the memo", test_path_length_and_memo},
