@@ -53,9 +53,10 @@ static int unknown_command(const char *name) {
 int main(int argc, char **argv) {
     program_argc = argc;
     program_argv = argv;
-    /* Who reads the news or the records may leave early: a failed write is told and ends the sweep
-     * in order, death by signal would lose what others still read. */
+    /* Who reads the news or the records may leave early, a file may reach its limit: a failed write
+     * is told and ends the sweep in order, death by signal would lose what others still read. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
         print_usage();
         return 2;
