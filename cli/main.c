@@ -18,22 +18,24 @@ static const struct command commands[] = {
     {"demo", "sweep a simulated fleet on this machine", cmd_demo},
 };
 
-static void print_usage(void) {
-    puts("pinsweep: which pins match your TLS fleet tonight, and which will stop matching\n"
-         "\n"
-         "usage: pinsweep COMMAND [OPTIONS]\n");
+static void print_usage(FILE *out) {
+    fputs("pinsweep: which pins match your TLS fleet tonight, and which will stop matching\n"
+          "\n"
+          "usage: pinsweep COMMAND [OPTIONS]\n\n",
+          out);
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-        printf("  %-10s%s\n", commands[i].name, commands[i].summary);
+        fprintf(out, "  %-10s%s\n", commands[i].name, commands[i].summary);
     }
-    puts("\n"
-         "  pinsweep COMMAND --help    the options of a command\n"
-         "  pinsweep --version\n"
-         "\n"
-         "exit codes: 0 all is well; 1 findings (mismatch, off-path, no-path, path-dependent; "
-         "--fail-on changes it);\n"
-         "            2 usage, configuration or bad input file; 3 more unknown targets than "
-         "--max-unknown;\n"
-         "            4 internal or resource failure; 130 interrupted");
+    fputs("\n"
+          "  pinsweep COMMAND --help    the options of a command\n"
+          "  pinsweep --version\n"
+          "\n"
+          "exit codes: 0 all is well; 1 findings (mismatch, off-path, no-path, path-dependent; "
+          "--fail-on changes it);\n"
+          "            2 usage, configuration or bad input file; 3 more unknown targets than "
+          "--max-unknown;\n"
+          "            4 internal or resource failure; 130 interrupted\n",
+          out);
 }
 
 static int unknown_command(const char *name) {
@@ -58,12 +60,12 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     if (argc < 2) {
-        print_usage();
+        print_usage(stderr);
         return 2;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
-        print_usage();
+        print_usage(stdout);
         return 0;
     }
     if (strcmp(argv[1], "--version") == 0) {

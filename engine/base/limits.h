@@ -38,8 +38,9 @@
 #define ADDRESSES_MAX 32 /* addresses of one name taken up (--all-addresses) */
 #define KEY_VIEWS_MAX 4  /* any, rsa, ecdsa, ed25519 */
 #define VIEWS_MAX (ADDRESSES_MAX * KEY_VIEWS_MAX)
-#define RESOLVER_IN_FLIGHT_MAX 256 /* per worker: 5,000 on one socket lost 5 % of the answers */
-#define RESOLVER_SERVERS_MAX 8     /* --dns-servers; resolv.conf has 3, nobody lists more */
+#define RESOLVER_IN_FLIGHT_MAX                                                                     \
+    192 /* names per worker, two queries each: at 512 queries on one socket answers get lost */
+#define RESOLVER_SERVERS_MAX 8 /* --dns-servers; resolv.conf has 3, nobody lists more */
 #define RESOLVER_SOCKETS_MAX                                                                       \
     (4 * RESOLVER_SERVERS_MAX) /* c-ares holds one UDP and one TCP socket for each server */
 
