@@ -1,35 +1,14 @@
 #include "engine/codec/text.h"
 
-#include <endian.h>
-
 #include "engine/base/attributes.h"
 #include "engine/base/clock.h"
 
 static const char hex_digits[16] = {'0', '1', '2', '3', '4', '5', '6', '7',
                                     '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
 
-static const char base64_digits[64] = {
-    'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
-    'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
-    'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
-    'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/'};
-
 /* The value of a character plus VALID; 0 for foreign ones, so that validity of a run is one AND. */
 #define VALID 0x40
 #define V(n) (VALID | (n))
-static const uint8_t base64_values[256] = {
-    ['A'] = V(0),  ['B'] = V(1),  ['C'] = V(2),  ['D'] = V(3),  ['E'] = V(4),  ['F'] = V(5),
-    ['G'] = V(6),  ['H'] = V(7),  ['I'] = V(8),  ['J'] = V(9),  ['K'] = V(10), ['L'] = V(11),
-    ['M'] = V(12), ['N'] = V(13), ['O'] = V(14), ['P'] = V(15), ['Q'] = V(16), ['R'] = V(17),
-    ['S'] = V(18), ['T'] = V(19), ['U'] = V(20), ['V'] = V(21), ['W'] = V(22), ['X'] = V(23),
-    ['Y'] = V(24), ['Z'] = V(25), ['a'] = V(26), ['b'] = V(27), ['c'] = V(28), ['d'] = V(29),
-    ['e'] = V(30), ['f'] = V(31), ['g'] = V(32), ['h'] = V(33), ['i'] = V(34), ['j'] = V(35),
-    ['k'] = V(36), ['l'] = V(37), ['m'] = V(38), ['n'] = V(39), ['o'] = V(40), ['p'] = V(41),
-    ['q'] = V(42), ['r'] = V(43), ['s'] = V(44), ['t'] = V(45), ['u'] = V(46), ['v'] = V(47),
-    ['w'] = V(48), ['x'] = V(49), ['y'] = V(50), ['z'] = V(51), ['0'] = V(52), ['1'] = V(53),
-    ['2'] = V(54), ['3'] = V(55), ['4'] = V(56), ['5'] = V(57), ['6'] = V(58), ['7'] = V(59),
-    ['8'] = V(60), ['9'] = V(61), ['+'] = V(62), ['/'] = V(63)};
-
 static const uint8_t hex_values[256] = {
     ['0'] = V(0),  ['1'] = V(1),  ['2'] = V(2),  ['3'] = V(3),  ['4'] = V(4),  ['5'] = V(5),
     ['6'] = V(6),  ['7'] = V(7),  ['8'] = V(8),  ['9'] = V(9),  ['a'] = V(10), ['b'] = V(11),
@@ -52,7 +31,6 @@ const char text_digit_pairs[200] = {
 };
 
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
-typedef int8_t signed16 __attribute__((vector_size(16)));
 
 /* Sixteen nibbles to digits: a true comparison is 0xFF in that byte. */
 static bytes16 hex_digits16(bytes16 nibbles) {
@@ -99,98 +77,6 @@ bool hex_decode(struct span text, uint8_t *out, size_t out_cap, size_t *out_len)
         out[i] = (uint8_t)(high << 4 | low);
     }
     *out_len = text.len / 2;
-    return true;
-}
-
-typedef uint64_t words2 __attribute__((vector_size(16)));
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "digits leave a word lowest byte first");
-
-/* Twice six bytes to sixteen digits. In each word the 48 bits are halved three times, the front
-   half going down, until a byte holds six of them; then a digit moves by the distance between the
-   ranges of the alphabet (A-Z, a-z, 0-9, +, /) for each range that it is past. */
-static bytes16 base64_digits16(words2 bits) {
-    words2 v = (bits >> 24 & 0xFFFFFF) | (bits & 0xFFFFFF) << 32;
-    v = (v >> 12 & 0x00000FFF00000FFF) | (v & 0x00000FFF00000FFF) << 16;
-    v = (v >> 6 & 0x003F003F003F003F) | (v & 0x003F003F003F003F) << 8;
-    signed16 six = (signed16)v;
-    return (bytes16)(six + 'A' + ((six > 25) & ('a' - 'Z' - 1)) - ((six > 51) & ('z' + 1 - '0')) -
-                     ((six > 61) & ('9' + 1 - '+')) + ((six > 62) & ('/' - '+' - 1)));
-}
-
-static uint64_t base64_six_bytes(const uint8_t *at) {
-    uint64_t eight;
-    memcpy(&eight, at, sizeof eight);
-    return be64toh(eight) >> 16;
-}
-
-size_t base64_encode(char *out, struct span in) {
-    char *to = out;
-    size_t i = 0;
-    for (; i + 6 + sizeof(uint64_t) <= in.len; i += 12, to += 16) {
-        words2 bits = {base64_six_bytes(in.data + i), base64_six_bytes(in.data + i + 6)};
-        bytes16 digits = base64_digits16(bits);
-        memcpy(to, &digits, sizeof digits);
-    }
-    for (; i + 3 <= in.len; i += 3, to += 4) {
-        uint32_t bits =
-            (uint32_t)in.data[i] << 16 | (uint32_t)in.data[i + 1] << 8 | (uint32_t)in.data[i + 2];
-        to[0] = base64_digits[bits >> 18];
-        to[1] = base64_digits[bits >> 12 & 63];
-        to[2] = base64_digits[bits >> 6 & 63];
-        to[3] = base64_digits[bits & 63];
-    }
-    if (i < in.len) {
-        bool two = in.len - i == 2;
-        uint32_t bits = (uint32_t)in.data[i] << 16 | (two ? (uint32_t)in.data[i + 1] << 8 : 0);
-        to[0] = base64_digits[bits >> 18];
-        to[1] = base64_digits[bits >> 12 & 63];
-        to[2] = two ? base64_digits[bits >> 6 & 63] : '=';
-        to[3] = '=';
-        to += 4;
-    }
-    return (size_t)(to - out);
-}
-
-static uint32_t base64_group(const uint8_t *at, size_t count) {
-    uint32_t bits = 0;
-    for (size_t i = 0; i < 4; i++) {
-        bits = bits << 6 | (i < count ? base64_values[at[i]] & 63u : 0);
-    }
-    return bits;
-}
-
-/* Nothing is written before the whole text is known to be good. */
-bool base64_decode(struct span text, uint8_t *out, size_t out_cap, size_t *out_len) {
-    if (text.len % 4 != 0) {
-        return false;
-    }
-    size_t digits = text.len;
-    while (digits > 0 && text.len - digits < 2 && text.data[digits - 1] == '=') {
-        digits--;
-    }
-    size_t rest = digits % 4; /* 0, 2 or 3 digits in the padded last group */
-    size_t len = digits / 4 * 3 + (rest > 0 ? rest - 1 : 0);
-    if (len > out_cap || !text_is_all(base64_values, text.data, digits)) {
-        return false;
-    }
-    uint32_t last = rest > 0 ? base64_group(text.data + digits - rest, rest) : 0;
-    if ((last & (rest == 2 ? 0xFFFFu : 0xFFu)) != 0) {
-        return false;
-    }
-    size_t to = 0;
-    for (size_t i = 0; i + 4 <= digits; i += 4) {
-        uint32_t bits = base64_group(text.data + i, 4);
-        out[to++] = (uint8_t)(bits >> 16);
-        out[to++] = (uint8_t)(bits >> 8);
-        out[to++] = (uint8_t)bits;
-    }
-    if (rest > 0) {
-        out[to++] = (uint8_t)(last >> 16);
-    }
-    if (rest == 3) {
-        out[to++] = (uint8_t)(last >> 8);
-    }
-    *out_len = to;
     return true;
 }
 

@@ -1,23 +1,15 @@
-/* Hexadecimal, base64, decimal numbers and UTF-8. Pure: bytes in, bytes out; strict; outputs
- * untouched on false. */
+/* Hexadecimal, decimal numbers and UTF-8 (base64: base64.h). Pure: bytes in, bytes out; strict;
+ * outputs untouched on false. */
 #ifndef PINSWEEP_CODEC_TEXT_H
 #define PINSWEEP_CODEC_TEXT_H
 
 #include "engine/base/span.h"
-
-#define BASE64_LEN(n) ((((n) + 2) / 3) * 4) /* characters for n bytes, padded, no NUL */
-#define BASE64_SHA256_LEN 44
+#include "engine/codec/base64.h"
 
 /* Lower-case digits, no NUL; writes exactly 2 * in.len characters and returns that count. */
 size_t hex_encode(char *out, struct span in);
 /* Either case; false on an odd length, a foreign character or more than `out_cap` bytes. */
 bool hex_decode(struct span text, uint8_t *out, size_t out_cap, size_t *out_len);
-
-/* RFC 4648 section 4, padded, no NUL; writes exactly BASE64_LEN(in.len) characters and returns that
- * count. */
-size_t base64_encode(char *out, struct span in);
-/* Strict RFC 4648 section 4: padded, no white space, unused bits zero; else false. */
-bool base64_decode(struct span text, uint8_t *out, size_t out_cap, size_t *out_len);
 
 /* Decimal digits only; false on empty, sign, overflow or a value above `max`. */
 bool text_parse_u64(struct span text, uint64_t max, uint64_t *out);
