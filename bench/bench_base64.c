@@ -1,8 +1,6 @@
 /* Decoding of a PEM body (1,200 bytes of DER, in lines of 64 columns and in one piece) and encoding
    of a digest, beside BoringSSL. Bytes are characters of base64. */
 #include <openssl/base64.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "bench/bench.h"
 #include "engine/base/attributes.h"
@@ -107,16 +105,17 @@ static void bench_encode_boringssl(struct bench *bench) {
 }
 
 int main(int argc, char **argv) {
-    static char names[][8] = {"vbmi", "avx2", "scalar"};
-    static char shown[2 * ARRAY_COUNT(names)][32];
+    static char vbmi[] = "vbmi", avx2[] = "avx2", scalar[] = "scalar";
+    static const struct {
+        const char *name;
+        char *kernel;
+        int64_t in_lines;
+    } decodes[] = {{"decode-lines/vbmi", vbmi, 1},     {"decode-lines/avx2", avx2, 1},
+                   {"decode-lines/scalar", scalar, 1}, {"decode-piece/vbmi", vbmi, 0},
+                   {"decode-piece/avx2", avx2, 0},     {"decode-piece/scalar", scalar, 0}};
     make_texts();
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        for (int64_t in_lines = 1; in_lines >= 0; in_lines--) {
-            char *name = shown[2 * i + (size_t)in_lines];
-            snprintf(name, sizeof shown[0], "decode-%s/%s", in_lines == 1 ? "lines" : "piece",
-                     names[i]);
-            bench_register(name, bench_decode, names[i], &in_lines, 1);
-        }
+    for (size_t i = 0; i < ARRAY_COUNT(decodes); i++) {
+        bench_register(decodes[i].name, bench_decode, decodes[i].kernel, &decodes[i].in_lines, 1);
     }
     bench_register("decode-lines/boringssl", bench_boringssl_lines, NULL, NULL, 0);
     bench_register("decode-piece/boringssl", bench_boringssl, NULL, NULL, 0);
