@@ -101,16 +101,20 @@ static struct chain *chain_find(const struct intern *intern, uint64_t hash,
     return NULL;
 }
 
-/* A chain that nobody holds, freed, and its place in the ring; NULL if all are held. Second chance:
-   two rounds find a victim if there is any. */
+/* A chain that nobody holds, freed, and its place in the ring; NULL if all are held, or so many in
+   a row that the search is given up. Second chance: two rounds find a victim if there is any. */
 static struct chain **ring_evict(struct intern *intern) {
-    for (uint32_t step = 0; step < 2 * intern->ring_count; step++) {
+    uint32_t held_run = 0;
+    for (uint32_t step = 0; step < 2 * intern->ring_count && held_run < INTERN_HELD_RUN_MAX;
+         step++) {
         struct chain **place = &intern->ring[intern->hand];
         intern->hand = (intern->hand + 1) % intern->ring_count;
         struct chain *victim = *place;
         if (victim->refs > 0) {
+            held_run++;
             continue;
         }
+        held_run = 0;
         if (victim->referenced) {
             victim->referenced = false;
             continue;
@@ -125,8 +129,8 @@ static struct chain **ring_evict(struct intern *intern) {
     return NULL;
 }
 
-/* The place for one more chain: a fresh one below chains_max, else a victim's, else (all are held,
-   by more views in flight than the table was made for) the ring grows. */
+/* The place for one more chain: a fresh one below chains_max, else a victim's, else (nearly all are
+   held, by more views in flight than the table was made for) the ring grows. */
 static struct chain **ring_place(struct intern *intern) {
     if (intern->ring_count >= intern->config.chains_max) {
         struct chain **place = ring_evict(intern);

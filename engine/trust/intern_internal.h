@@ -18,7 +18,9 @@ struct intern_table {
 };
 
 #define INTERN_PENDING_CHAINS_MAX 128 /* chains whose id waits for the flush; then it flushes */
-#define INTERN_IDS_AT_ONCE 32         /* chain ids hashed in one go; bounds the scratch buffer */
+#define INTERN_HELD_RUN_MAX                                                                        \
+    256 /* held chains in a row before the ring grows: no insertion scans 100,000 of them */
+#define INTERN_IDS_AT_ONCE 32 /* chain ids hashed in one go; bounds the scratch buffer */
 
 struct intern {
     struct intern_config config;

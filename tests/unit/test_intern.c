@@ -210,6 +210,31 @@ static void test_eviction_spares_the_held(void) {
     free(leaf.der);
 }
 
+/* Far more held than the table was made for, and released in order: it grows to about that many and
+   no further, although no search goes through them all. */
+static void test_growth_is_bounded(void) {
+    enum { HELD = 2000, ROUNDS = 8 };
+    struct template leaf = template_new("leaf.test", false);
+    struct intern *intern = table(4);
+    struct chain **held = calloc(HELD, sizeof *held);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(held);
+    for (uint64_t i = 0; i < HELD * ROUNDS; i++) {
+        CRYPTO_BUFFER *buffer = template_buffer(&leaf, i);
+        struct chain *chain = intern_chain(intern, &buffer, 1);
+        CRYPTO_BUFFER_free(buffer);
+        if (held[i % HELD] != NULL) {
+            intern_release(intern, held[i % HELD]);
+        }
+        held[i % HELD] = chain;
+    }
+    struct intern_stats stats;
+    intern_get_stats(intern, &stats);
+    CU_ASSERT_TRUE(stats.chains_live >= HELD && stats.chains_live < HELD + HELD / 20);
+    free(held);
+    intern_free(intern);
+    free(leaf.der);
+}
+
 static void test_second_chance(void) {
     struct template leaf = template_new("leaf.test", false);
     struct intern *intern = table(4);
@@ -440,7 +465,7 @@ static void test_bad_configuration(void) {
 
 SUITE_MAIN("intern", {"hits and digests", test_hits_and_digests}, {"malformed", test_malformed},
            {"eviction spares the held", test_eviction_spares_the_held},
-           {"second chance", test_second_chance}, {"permanent bound", test_permanent_bound},
-           {"random model", test_model}, {"table alone", test_table_alone},
-           {"memory is constant", test_memory_is_constant},
+           {"growth is bounded", test_growth_is_bounded}, {"second chance", test_second_chance},
+           {"permanent bound", test_permanent_bound}, {"random model", test_model},
+           {"table alone", test_table_alone}, {"memory is constant", test_memory_is_constant},
            {"bad configuration", test_bad_configuration})
