@@ -66,13 +66,23 @@ static enum err read_of(struct policy_reader *reader, const char *key,
     return policy_read_word(reader, key, node, pin_of_words, &entry->of);
 }
 
+/* Whether the pin itself says what it is: "sha256/...", "sha256:...", "pin-sha256=\"...". */
+static bool names_alg(const char *text) {
+    for (int alg = 0; pin_alg_words[alg] != NULL; alg++) {
+        size_t len = strlen(pin_alg_words[alg]);
+        if (strncmp(text, pin_alg_words[alg], len) == 0 && text[len] == '/') {
+            return true;
+        }
+    }
+    return strpbrk(text, ":\"") != NULL; /* not in base64 */
+}
+
 /* The text may leave its algorithm to the key `alg`. */
 static enum err parse_entry(struct policy_reader *reader, const struct pin_entry *entry,
                             struct pin *out) {
     const char *why = NULL;
     struct span text = span_str(entry->pin);
-    if (entry->alg >= 0 && strpbrk(entry->pin, ":\"") == NULL &&
-        strncmp(entry->pin, "sha", 3) != 0 && strncmp(entry->pin, "exact/", 6) != 0) {
+    if (entry->alg >= 0 && !names_alg(entry->pin)) {
         size_t word_len = strlen(pin_alg_words[entry->alg]);
         char *whole = arena_alloc(reader->arena, word_len + 1 + text.len + 1);
         memcpy(whole, pin_alg_words[entry->alg], word_len);

@@ -182,6 +182,15 @@ static void test_every_key(void) {
 }
 
 /* What was written of `extra` reads back as the same text. */
+/* A digest whose base64 begins like the name of an algorithm. */
+static void test_alg_beside_pin(void) {
+    struct loaded *loaded =
+        load(PINS "      [{pin: sha2AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0=, alg: sha256}]\n");
+    CU_ASSERT_STRING_EQUAL(only_set(loaded)->pins[0].text,
+                           "sha256/sha2AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0=");
+    unload(loaded);
+}
+
 static void test_extra_round_trip(void) {
     static const char *const texts[] = {"{}", "{a: \"x: y\", \"b c\": [[], {}, \"\"], d: \"- e\"}",
                                         "{n: \"null\", m: null, t: \"#\"}"};
@@ -428,7 +437,7 @@ static void test_example_cut_at_every_byte(void) {
 }
 
 SUITE_MAIN("policy", {"errors", test_errors}, {"every key", test_every_key},
-           {"extra round trip", test_extra_round_trip},
+           {"alg beside the pin", test_alg_beside_pin}, {"extra round trip", test_extra_round_trip},
            {"defaults by client", test_defaults_by_client},
            {"several policies", test_several_policies}, {"trust profiles", test_trust_profiles},
            {"unreadable file", test_unreadable_file}, {"example", test_example},
