@@ -8,28 +8,32 @@
 #define NEAREST_LEN_MAX 40
 #define HELP_COLUMN 30
 
-/* Levenshtein distance of two short texts. */
+/* Steps from one short text to the other: insert, drop or replace a letter, swap two neighbours
+   (optimal string alignment). */
 static int distance(const char *a, const char *b) {
-    int row[NEAREST_LEN_MAX + 1];
+    int rows[NEAREST_LEN_MAX + 1][NEAREST_LEN_MAX + 1];
     int a_len = (int)strlen(a), b_len = (int)strlen(b);
     if (a_len > NEAREST_LEN_MAX || b_len > NEAREST_LEN_MAX) {
         return NEAREST_LEN_MAX;
     }
-    for (int j = 0; j <= b_len; j++) {
-        row[j] = j;
-    }
-    for (int i = 1; i <= a_len; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= b_len; j++) {
-            int substitute = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            int insert = row[j - 1] + 1, drop = row[j] + 1;
-            row[j] = substitute < insert ? substitute : insert;
-            row[j] = row[j] < drop ? row[j] : drop;
+    for (int i = 0; i <= a_len; i++) {
+        for (int j = 0; j <= b_len; j++) {
+            if (i == 0 || j == 0) {
+                rows[i][j] = i + j;
+                continue;
+            }
+            int best = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            int insert = rows[i][j - 1] + 1, drop = rows[i - 1][j] + 1;
+            best = insert < best ? insert : best;
+            best = drop < best ? drop : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                rows[i - 2][j - 2] + 1 < best) {
+                best = rows[i - 2][j - 2] + 1;
+            }
+            rows[i][j] = best;
         }
     }
-    return row[b_len];
+    return rows[a_len][b_len];
 }
 
 const char *opt_nearest(const char *text, const char *const *names) {
