@@ -1,0 +1,1 @@
+demo --port 80

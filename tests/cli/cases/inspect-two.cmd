@@ -1,0 +1,1 @@
+inspect a.test b.test

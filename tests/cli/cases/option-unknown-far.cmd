@@ -1,0 +1,1 @@
+sweep --frobnicate 3

@@ -1,0 +1,1 @@
+sweep --policy policy.yaml

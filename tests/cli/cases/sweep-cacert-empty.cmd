@@ -1,0 +1,1 @@
+sweep --cacert roots.pem

@@ -1,0 +1,1 @@
+sweep --cacert no/such/roots.pem

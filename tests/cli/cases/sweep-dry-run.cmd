@@ -1,0 +1,1 @@
+sweep --dry-run -f inventory -c 64 --workers 1

@@ -1,0 +1,1 @@
+sweep -f no/such/inventory

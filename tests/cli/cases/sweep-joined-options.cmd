@@ -1,0 +1,1 @@
+sweep -qp1 --retries=0 --no-sni --

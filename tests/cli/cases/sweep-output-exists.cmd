@@ -1,0 +1,1 @@
+sweep -o out -f inventory

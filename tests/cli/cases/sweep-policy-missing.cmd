@@ -1,0 +1,1 @@
+sweep --policy no/such/policy.yaml

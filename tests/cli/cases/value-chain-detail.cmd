@@ -1,0 +1,1 @@
+sweep --chain-detail 'some'

@@ -1,0 +1,1 @@
+sweep --connect-timeout '0'

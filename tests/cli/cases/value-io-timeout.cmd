@@ -1,0 +1,1 @@
+sweep --io-timeout '-5s'

@@ -1,0 +1,1 @@
+sweep --key-types 'rsa,rsa'

@@ -1,0 +1,1 @@
+sweep --max-range '0'

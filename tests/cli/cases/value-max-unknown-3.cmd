@@ -1,0 +1,1 @@
+sweep --max-unknown '1.5'

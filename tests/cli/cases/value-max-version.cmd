@@ -1,0 +1,1 @@
+sweep --max-version '0'

@@ -1,0 +1,1 @@
+sweep --min-version '1.4'

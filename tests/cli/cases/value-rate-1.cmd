@@ -1,0 +1,1 @@
+sweep --rate '-1'

@@ -1,0 +1,1 @@
+sweep --retries '101'

@@ -1,0 +1,1 @@
+sweep --server-concurrency '-2'

@@ -1,0 +1,1 @@
+sweep --server-rate-limit '1x'

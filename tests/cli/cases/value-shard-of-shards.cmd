@@ -1,0 +1,1 @@
+sweep --shards 3 --shard 3

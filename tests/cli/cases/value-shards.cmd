@@ -1,0 +1,1 @@
+sweep --shards '0'

@@ -1,0 +1,1 @@
+sweep --sni 'a..b'

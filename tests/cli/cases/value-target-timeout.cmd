@@ -1,0 +1,1 @@
+sweep --target-timeout '5 s'

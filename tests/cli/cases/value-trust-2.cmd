@@ -1,0 +1,1 @@
+sweep --trust '=x.pem'

@@ -1,0 +1,1 @@
+sweep --cacert a.pem --trust system=b.pem

@@ -1,0 +1,1 @@
+sweep --workers '257'
