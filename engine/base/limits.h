@@ -21,6 +21,7 @@
 #define PATH_EDGES_MAX                                                                             \
     8192 /* verified upper paths remembered per worker, 40 bytes each; the web has about 3,000 */
 #define TRUST_PROFILES_MAX 16 /* --trust profiles; each costs a path search per new chain */
+#define TRUST_NAME_MAX 64     /* a record repeats the names for each view */
 #define TRUST_BUNDLE_BYTES_MAX (64u << 20) /* a PEM bundle; ANCHORS_MAX of the largest fit */
 #define ANCHORS_MAX 4096 /* certificates in one bundle; the largest public store has about 400 */
 

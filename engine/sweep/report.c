@@ -4,10 +4,8 @@
 #include "engine/codec/json.h"
 
 static const char *const detail_texts[REPORT_DETAIL_COUNT] = {
-    [REPORT_FULL] = "full",
-    [REPORT_IDS] = "ids",
-    [REPORT_PREFERRED] = "preferred",
-    [REPORT_NONE] = "none",
+    [REPORT_FULL] = "full", [REPORT_IDS] = "ids",           [REPORT_PREFERRED] = "preferred",
+    [REPORT_NONE] = "none", [REPORT_VERDICTS] = "verdicts",
 };
 
 static void write_time(struct json *json, const char *key, int64_t unix_s) {
@@ -154,7 +152,7 @@ static void write_paths(struct json *json, const struct judgement *judgement,
 }
 
 static void write_pkix(struct json *json, const struct judgement *judgement,
-                       const struct path_set *paths) {
+                       const struct path_set *paths, enum report_detail detail) {
     const struct trust_store *trust = judgement->config->trust;
     json_key(json, "pkix");
     json_array_begin(json);
@@ -165,7 +163,9 @@ static void write_pkix(struct json *json, const struct judgement *judgement,
         json_key_text(json, "trust", trust->profiles[p].name);
         json_key_text(json, "result", pkix_text(result));
         json_key_text(json, "detail",
-                      paths != NULL && result != PKIX_OK ? paths->profiles[p].detail : "");
+                      paths != NULL && result != PKIX_OK && detail < REPORT_VERDICTS
+                          ? paths->profiles[p].detail
+                          : "");
         json_object_end(json);
     }
     json_array_end(json);
@@ -222,7 +222,7 @@ static void write_view(struct json *json, const struct judgement *judgement,
     }
     write_chain(json, chain, paths, detail);
     write_paths(json, judgement, paths, detail);
-    write_pkix(json, judgement, paths);
+    write_pkix(json, judgement, paths, detail);
     json_key_bool(json, "host_match", judge_host_match(target, probe));
     write_timing(json, target, probe);
     json_object_end(json);
@@ -258,11 +258,13 @@ static void write_unit(struct json *json, const struct judgement *judgement,
 }
 
 static void write_units(struct json *json, const char *key, const struct judgement *judgement,
-                        const struct set_verdict *set, bool matching) {
+                        const struct set_verdict *set, enum report_detail detail, bool matching) {
     json_key(json, key);
     json_array_begin(json);
     for (uint32_t i = set->first_unit;
-         i < set->first_unit + set->unit_count && i < judgement->unit_count; i++) {
+         detail < REPORT_VERDICTS && i < set->first_unit + set->unit_count &&
+         i < judgement->unit_count;
+         i++) {
         if (unit_matches(&judgement->units[i]) == matching) {
             write_unit(json, judgement, &judgement->units[i]);
         }
@@ -271,7 +273,7 @@ static void write_units(struct json *json, const char *key, const struct judgeme
 }
 
 static void write_set(struct json *json, const struct judgement *judgement,
-                      const struct set_verdict *verdict) {
+                      const struct set_verdict *verdict, enum report_detail detail) {
     const struct pin_set *set = verdict->set;
     json_object_begin(json);
     json_key_text(json, "name", set->name);
@@ -283,9 +285,31 @@ static void write_set(struct json *json, const struct judgement *judgement,
     json_key_text(json, "application", set->application);
     json_key_text(json, "owner", set->owner);
     write_date(json, "expires", set->expires);
-    write_units(json, "matches", judgement, verdict, true);
-    write_units(json, "failed", judgement, verdict, false);
+    write_units(json, "matches", judgement, verdict, detail, true);
+    write_units(json, "failed", judgement, verdict, detail, false);
     json_object_end(json);
+}
+
+/* All pin sets as they apply, or only `limit` of them, the worst first. */
+static void write_sets(struct json *json, const struct judgement *judgement,
+                       enum report_detail detail, size_t limit) {
+    bool all = limit >= judgement->set_count;
+    json_key(json, "pin_sets");
+    json_array_begin(json);
+    for (size_t i = 0; all && i < judgement->set_count; i++) {
+        write_set(json, judgement, &judgement->sets[i], detail);
+    }
+    size_t written = 0;
+    for (int verdict = 0; !all && verdict < VERDICT_COUNT; verdict++) {
+        for (size_t i = 0; i < judgement->set_count && written < limit; i++) {
+            if (judgement->sets[i].verdict == (enum verdict)verdict) {
+                write_set(json, judgement, &judgement->sets[i], detail);
+                written++;
+            }
+        }
+    }
+    json_array_end(json);
+    json_key_u64(json, "pin_sets_omitted", all ? 0 : judgement->set_count - written);
 }
 
 /* Words about the target as a whole: the name's failure, else its first failed view's. */
@@ -302,8 +326,8 @@ static const char *target_error(const struct judgement *judgement) {
     return "";
 }
 
-size_t report_write(const struct judgement *judgement, enum report_detail detail, char *buffer,
-                    size_t capacity) {
+static size_t write_record(const struct judgement *judgement, enum report_detail detail,
+                           size_t set_limit, char *buffer, size_t capacity) {
     const struct target *target = judgement->target;
     struct json json;
     json_init(&json, buffer, capacity);
@@ -326,12 +350,7 @@ size_t report_write(const struct judgement *judgement, enum report_detail detail
     json_key_text(&json, "verdict", verdict_text(judgement->verdict));
     json_key_bool(&json, "complete", judgement->complete);
     json_key_i64(&json, "views_failed", judgement->views_failed);
-    json_key(&json, "pin_sets");
-    json_array_begin(&json);
-    for (size_t i = 0; i < judgement->set_count; i++) {
-        write_set(&json, judgement, &judgement->sets[i]);
-    }
-    json_array_end(&json);
+    write_sets(&json, judgement, detail, set_limit);
     json_key(&json, "views");
     json_array_begin(&json);
     for (uint32_t i = 0; i < target->probe_count; i++) {
@@ -341,4 +360,22 @@ size_t report_write(const struct judgement *judgement, enum report_detail detail
     json_key_text(&json, "detail", detail_texts[detail]);
     json_object_end(&json);
     return json_finish_line(&json);
+}
+
+size_t report_write(const struct judgement *judgement, enum report_detail detail, char *buffer,
+                    size_t capacity) {
+    return write_record(judgement, detail, SIZE_MAX, buffer, capacity);
+}
+
+size_t report_write_fitting(const struct judgement *judgement, enum report_detail most,
+                            char *buffer, size_t capacity) {
+    size_t len = 0;
+    for (enum report_detail detail = most; len == 0 && detail < REPORT_DETAIL_COUNT; detail++) {
+        len = report_write(judgement, detail, buffer, capacity);
+    }
+    for (size_t limit = judgement->set_count; len == 0 && limit > 0;) {
+        limit /= 2;
+        len = write_record(judgement, REPORT_VERDICTS, limit, buffer, capacity);
+    }
+    return len;
 }

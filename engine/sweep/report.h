@@ -6,14 +6,27 @@
 
 #include "engine/sweep/judge.h"
 
-/* How much of the chains and paths a record holds: lowered step by step for a record that would
-   exceed RECORD_BYTES_MAX (hundreds of views with long chains). The record says which in "detail".
- */
-enum report_detail { REPORT_FULL, REPORT_IDS, REPORT_PREFERRED, REPORT_NONE, REPORT_DETAIL_COUNT };
+/* How much of the evidence a record holds: lowered step by step for a record that would exceed
+   RECORD_BYTES_MAX (hundreds of views with long chains, hundreds of pin sets). The record says
+   which in "detail". NONE leaves out chains and paths, VERDICTS also what each view gave for each
+   pin set. */
+enum report_detail {
+    REPORT_FULL,
+    REPORT_IDS,
+    REPORT_PREFERRED,
+    REPORT_NONE,
+    REPORT_VERDICTS,
+    REPORT_DETAIL_COUNT
+};
 
 /* Writes the record into buffer; its length with the newline, or 0 if it does not fit. */
 size_t report_write(const struct judgement *judgement, enum report_detail detail, char *buffer,
                     size_t capacity);
+/* The same with the most detail that fits, `most` at best. Where not even REPORT_VERDICTS does (a
+   policy with texts of kilobytes), the pin sets with the best verdicts are left out and counted in
+   "pin_sets_omitted". 0 if the target without any does not fit. */
+size_t report_write_fitting(const struct judgement *judgement, enum report_detail most,
+                            char *buffer, size_t capacity);
 /* One chain; `pem` adds the certificates. Digests must be ready. */
 size_t report_write_chain(const struct chain *chain, bool pem, char *buffer, size_t capacity);
 

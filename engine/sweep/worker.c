@@ -260,8 +260,15 @@ static struct sink_block *block_get(struct worker *worker, enum sink_stream stre
     return worker->blocks[stream];
 }
 
+/* Hands the open block over for a new one. */
+static struct sink_block *block_renew(struct worker *worker, enum sink_stream stream,
+                                      size_t capacity) {
+    block_give(worker, stream);
+    return block_get(worker, stream, capacity);
+}
+
 /* Appends the record of a target: in the open block, else a new one, else a new one of the largest
-   size, at lower and lower detail. False if the writer is behind: nothing was written. */
+   size, with as much detail as that holds. False if the writer is behind: nothing was written. */
 static bool write_record(struct worker *worker, const struct judgement *judgement) {
     enum report_detail wanted =
         worker->config->chain_detail == CHAIN_DETAIL_FULL ? REPORT_FULL : REPORT_IDS;
@@ -271,16 +278,20 @@ static bool write_record(struct worker *worker, const struct judgement *judgemen
     }
     size_t len =
         report_write(judgement, wanted, block->bytes + block->len, block->capacity - block->len);
-    if (len == 0) {
-        block_give(worker, SINK_RECORDS);
-        block = block_get(worker, SINK_RECORDS, RECORD_BYTES_MAX);
+    if (len == 0 && block->len > 0) {
+        block = block_renew(worker, SINK_RECORDS, BLOCK_BYTES);
         if (block == NULL) {
             return false;
         }
-        for (enum report_detail detail = wanted; len == 0; detail++) {
-            CHECK(detail < REPORT_DETAIL_COUNT);
-            len = report_write(judgement, detail, block->bytes, block->capacity);
+        len = report_write(judgement, wanted, block->bytes, block->capacity);
+    }
+    if (len == 0) {
+        block = block_renew(worker, SINK_RECORDS, RECORD_BYTES_MAX);
+        if (block == NULL) {
+            return false;
         }
+        len = report_write_fitting(judgement, wanted, block->bytes, block->capacity);
+        CHECK(len > 0); /* an inventory's texts and VIEWS_MAX bare views are far smaller */
     }
     block->len += len;
     return true;
@@ -290,22 +301,24 @@ static bool write_record(struct worker *worker, const struct judgement *judgemen
  * writer is behind. */
 static bool write_chain(struct worker *worker, struct chain *chain) {
     struct sink_block *block = block_get(worker, SINK_CHAINS, BLOCK_BYTES);
+    bool pem = worker->config->chains_pem;
+    size_t len = 0;
+    if (block != NULL && block->chain_count < SINK_CHAINS_PER_BLOCK) {
+        len =
+            report_write_chain(chain, pem, block->bytes + block->len, block->capacity - block->len);
+    }
+    if (block != NULL && len == 0 && block->len > 0) {
+        block = block_renew(worker, SINK_CHAINS, BLOCK_BYTES);
+        len = block != NULL ? report_write_chain(chain, pem, block->bytes, block->capacity) : 0;
+    }
+    if (block != NULL && len == 0) {
+        /* CHAIN_BYTES_MAX of certificates: a name's byte becomes six at most, PEM adds 11/8 */
+        block = block_renew(worker, SINK_CHAINS, 2 * RECORD_BYTES_MAX);
+        len = block != NULL ? report_write_chain(chain, pem, block->bytes, block->capacity) : 0;
+        CHECK(block == NULL || len > 0);
+    }
     if (block == NULL) {
         return false;
-    }
-    size_t len = 0;
-    if (block->chain_count < SINK_CHAINS_PER_BLOCK) {
-        len = report_write_chain(chain, worker->config->chains_pem, block->bytes + block->len,
-                                 block->capacity - block->len);
-    }
-    if (len == 0) {
-        block_give(worker, SINK_CHAINS);
-        block = block_get(worker, SINK_CHAINS, 2 * RECORD_BYTES_MAX);
-        if (block == NULL) {
-            return false;
-        }
-        len = report_write_chain(chain, worker->config->chains_pem, block->bytes, block->capacity);
-        CHECK(len > 0);
     }
     block->chain_offset[block->chain_count] = (uint32_t)block->len;
     memcpy(block->chain_id[block->chain_count++], chain->id, SHA256_LEN);

@@ -48,6 +48,14 @@ static enum err profile_init(const struct trust_store *store, struct trust_profi
         return err_note(note, ERR_CONFIG, "trust profile \"%s\" (%s) is one too many: at most %d",
                         name, file, TRUST_PROFILES_MAX);
     }
+    size_t name_len = strlen(name);
+    for (size_t i = 0; i < name_len; i++) {
+        if (name_len > TRUST_NAME_MAX || (unsigned char)name[i] < ' ') {
+            return err_note(note, ERR_CONFIG,
+                            "%s: a trust profile's name is of at most %d printable bytes", file,
+                            TRUST_NAME_MAX);
+        }
+    }
     *profile = (struct trust_profile){.name = strdup(name), .file = strdup(file)};
     CHECK(profile->name != NULL && profile->file != NULL);
     return ERR_NONE;
