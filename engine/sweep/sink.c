@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -45,12 +46,22 @@ static void sink_fail(struct sink *sink, enum err err, const struct output *outp
     pthread_mutex_unlock(&sink->mutex);
 }
 
+/* A terminal or pipe that another process made non-blocking: full is no failure. */
+static bool wait_writable(int fd) {
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    int result;
+    do {
+        result = poll(&poll_fd, 1, -1);
+    } while (result < 0 && errno == EINTR);
+    return result > 0;
+}
+
 /* All of it, or cut back to the last whole line. */
 static bool write_whole(struct sink *sink, struct output *output, const char *bytes, size_t len) {
     size_t done = 0;
     while (done < len) {
         ssize_t wrote = write(output->fd, bytes + done, len - done);
-        if (wrote < 0 && errno == EINTR) {
+        if (wrote < 0 && (errno == EINTR || (errno == EAGAIN && wait_writable(output->fd)))) {
             continue;
         }
         if (wrote < 0) {
@@ -185,7 +196,11 @@ static enum err output_open(struct output *output, const char *file,
             return err_note(note, ERR_IO, "standard output is not open: %s", strerror(errno));
         }
         output->regular = S_ISREG(info.st_mode);
-        output->whole_len = output->regular ? lseek(output->fd, 0, SEEK_CUR) : 0;
+        /* ">>" writes at the end wherever the offset is; what stood there is never cut off. */
+        bool at_end = (fcntl(output->fd, F_GETFL) & O_APPEND) != 0;
+        output->whole_len = !output->regular ? 0
+                            : at_end         ? info.st_size
+                                             : lseek(output->fd, 0, SEEK_CUR);
         return ERR_NONE;
     }
     if (stat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
@@ -328,6 +343,13 @@ void sink_give(struct sink *sink, struct sink_block *block) {
         pthread_cond_signal(&sink->filled);
     }
     pthread_mutex_unlock(&sink->mutex);
+}
+
+bool sink_is_drained(struct sink *sink) {
+    pthread_mutex_lock(&sink->mutex);
+    bool drained = sink->out_count == 0;
+    pthread_mutex_unlock(&sink->mutex);
+    return drained;
 }
 
 bool sink_failed(struct sink *sink) {

@@ -49,6 +49,8 @@ struct sink_block *sink_take(struct sink *sink, enum sink_stream stream, size_t 
 /* Hands it to the writer, or back if it is empty. */
 void sink_give(struct sink *sink, struct sink_block *block);
 bool sink_failed(struct sink *sink);
+/* Whether every block that was taken is back: given, and written. */
+bool sink_is_drained(struct sink *sink);
 /* Lines of the records stream written so far. */
 uint64_t sink_bytes(struct sink *sink, enum sink_stream stream);
 uint64_t sink_chains(struct sink *sink);

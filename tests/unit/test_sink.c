@@ -214,6 +214,86 @@ static void test_full_disk(void) {
     free(bytes);
 }
 
+/* Standard output opened with ">>": the disk fills up, what stood in the file before stays. The
+ * offset of such a descriptor is 0 until something is written. */
+static void test_full_disk_appended_to(void) {
+    make_names();
+    FILE *old_file = fopen(records_file, "we");
+    for (int i = 0; i < 100; i++) {
+        fputs("an earlier line\n", old_file);
+    }
+    fclose(old_file);
+    int saved = dup(STDOUT_FILENO), appending = open(records_file, O_WRONLY | O_APPEND);
+    dup2(appending, STDOUT_FILENO);
+    struct rlimit old, small;
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = (struct rlimit){.rlim_cur = 10007, .rlim_max = old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    struct sink_config config = {.files = {"-", NULL}, .block_count = 2};
+    struct err_note note;
+    struct sink *sink;
+    enum err opened = sink_open(&config, &sink, &note);
+    struct sink_block *block = take_waiting(sink, SINK_RECORDS, BLOCK_BYTES);
+    for (int j = 0; j < 1000; j++) {
+        fill(block, "twelve bytes\n");
+    }
+    sink_give(sink, block);
+    enum err closed = sink_close(sink, &note);
+    setrlimit(RLIMIT_FSIZE, &old);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    close(appending);
+    CU_ASSERT_EQUAL(opened, ERR_NONE);
+    CU_ASSERT_EQUAL(closed, ERR_IO);
+    size_t len;
+    char *bytes = read_file(records_file, &len);
+    CU_ASSERT(len >= 1600 && memcmp(bytes, "an earlier line\n", 16) == 0);
+    CU_ASSERT((len - 1600) % 13 == 0 && len > 9000);
+    free(bytes);
+}
+
+static void *read_slowly(void *context) {
+    const int *fd = context;
+    static char bytes[4096];
+    size_t total = 0;
+    usleep(50000);
+    for (ssize_t got; (got = read(*fd, bytes, sizeof bytes)) > 0;) {
+        total += (size_t)got;
+    }
+    return (void *)(uintptr_t)total;
+}
+
+/* A pipe that somebody made non-blocking is waited for when it is full. */
+static void test_non_blocking(void) {
+    int ends[2];
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    int saved = dup(STDOUT_FILENO);
+    dup2(ends[1], STDOUT_FILENO);
+    close(ends[1]);
+    pthread_t reader;
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&reader, NULL, read_slowly, &ends[0]), 0);
+    struct sink_config config = {.files = {"-", NULL}, .block_count = 2};
+    struct err_note note;
+    struct sink *sink;
+    enum err opened = sink_open(&config, &sink, &note);
+    struct sink_block *block = take_waiting(sink, SINK_RECORDS, BLOCK_BYTES);
+    for (int j = 0; j < 15000; j++) {
+        fill(block, "twelve bytes\n");
+    }
+    sink_give(sink, block);
+    enum err closed = sink_close(sink, &note);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    void *total;
+    pthread_join(reader, &total);
+    close(ends[0]);
+    CU_ASSERT_EQUAL(opened, ERR_NONE);
+    CU_ASSERT_EQUAL(closed, ERR_NONE);
+    CU_ASSERT_EQUAL((uintptr_t)total, 15000 * 13);
+}
+
 static void test_closed_device(void) {
     struct sink_config config = {.files = {"/dev/full", NULL}, .block_count = 2};
     struct err_note note;
@@ -251,4 +331,6 @@ static void test_back_pressure(void) {
 
 SUITE_MAIN("sink", {"many producers", test_many_producers}, {"existing files", test_existing_files},
            {"chains once", test_chains_once}, {"full disk", test_full_disk},
-           {"closed device", test_closed_device}, {"back-pressure", test_back_pressure})
+           {"full disk, appended to", test_full_disk_appended_to},
+           {"non-blocking pipe", test_non_blocking}, {"closed device", test_closed_device},
+           {"back-pressure", test_back_pressure})
