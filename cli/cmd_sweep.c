@@ -1,7 +1,10 @@
 /* pinsweep sweep: the whole fleet. */
 #include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -332,18 +335,65 @@ static int fail(enum err err, const struct err_note *note) {
     return err_exit_code(err);
 }
 
+static bool file_status(const char *file, int standard_fd, struct stat *out) {
+    return (strcmp(file, "-") == 0 ? fstat(standard_fd, out) : stat(file, out)) == 0;
+}
+
+static const char *last_part(const char *file) {
+    const char *slash = strrchr(file, '/');
+    return slash != NULL ? slash + 1 : file;
+}
+
+/* Two that are not there yet: the same name in the same folder. */
+static bool is_same_new_file(const char *a, const char *b) {
+    char a_copy[PATH_MAX], b_copy[PATH_MAX];
+    struct stat x, y;
+    if ((size_t)snprintf(a_copy, sizeof a_copy, "%s", a) >= sizeof a_copy ||
+        (size_t)snprintf(b_copy, sizeof b_copy, "%s", b) >= sizeof b_copy ||
+        strcmp(last_part(a), last_part(b)) != 0) {
+        return false;
+    }
+    return stat(dirname(a_copy), &x) == 0 && stat(dirname(b_copy), &y) == 0 &&
+           x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* By another name too ("x" and "./x"); devices may be shared. */
+static bool is_same_file(const char *a, const char *b, int b_standard_fd) {
+    struct stat x, y;
+    bool a_is = file_status(a, STDOUT_FILENO, &x), b_is = file_status(b, b_standard_fd, &y);
+    if (!a_is && !b_is) {
+        return is_same_new_file(a, b);
+    }
+    return a_is && b_is && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static bool outputs_clash(const struct setup *setup) {
     const struct sweep_config *config = &setup->config;
     const char *files[] = {config->output_file != NULL ? config->output_file : "-",
                            config->chains_file, setup->metadata_file};
+    const char *input = config->inventory.file != NULL ? config->inventory.file : "-";
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
-        for (size_t j = i + 1; j < ARRAY_COUNT(files); j++) {
-            if (files[i] != NULL && files[j] != NULL && strcmp(files[i], files[j]) == 0) {
+        for (size_t j = i + 1; files[i] != NULL && j < ARRAY_COUNT(files); j++) {
+            if (files[j] != NULL && (strcmp(files[i], files[j]) == 0 ||
+                                     is_same_file(files[i], files[j], STDOUT_FILENO))) {
+                log_error("sweep: records, chains and metadata need files of their own");
                 return true;
             }
         }
+        if (files[i] != NULL && is_same_file(files[i], input, STDIN_FILENO)) {
+            log_error("sweep: %s: an output would take the place of the inventory",
+                      strcmp(files[i], "-") == 0 ? "standard output" : files[i]);
+            return true;
+        }
     }
     return false;
+}
+
+/* As the sink refuses it for the other outputs. */
+static bool metadata_would_be_lost(const struct setup *setup) {
+    struct stat info;
+    return setup->metadata_file != NULL && !setup->config.overwrite && !setup->config.append &&
+           stat(setup->metadata_file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0;
 }
 
 static bool check_usage(const struct setup *setup, int operand_count, char **operands) {
@@ -364,7 +414,12 @@ static bool check_usage(const struct setup *setup, int operand_count, char **ope
         return false;
     }
     if (outputs_clash(setup)) {
-        log_error("sweep: records, chains and metadata need files of their own");
+        return false;
+    }
+    if (metadata_would_be_lost(setup)) {
+        log_error("%s: the file exists and is not empty; say --overwrite (with --append too it is "
+                  "replaced)",
+                  setup->metadata_file);
         return false;
     }
     if (config->inventory.file == NULL && isatty(STDIN_FILENO)) {
@@ -391,16 +446,11 @@ static int run(struct setup *setup) {
         return 0;
     }
     err = sweep_run(&setup->config, &result, &note);
-    if (setup->metadata_file != NULL &&
-        (result.targets > 0 || err == ERR_NONE || err == ERR_INTERRUPTED)) {
+    if (setup->metadata_file != NULL && result.ran) {
         struct err_note metadata_note;
         enum err metadata_err = metadata_write(setup->metadata_file, &setup->config, &result,
                                                program_argc, program_argv, &metadata_note);
-        if (metadata_err != ERR_NONE) {
-            log_error("%s", metadata_note.text);
-            err = err == ERR_NONE ? metadata_err : err;
-            note = err == metadata_err ? metadata_note : note;
-        }
+        err = err_worse(err, &note, metadata_err, &metadata_note);
     }
     if (err == ERR_NONE || err == ERR_INTERRUPTED) {
         tell_summary(&result);

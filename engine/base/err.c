@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/log.h"
+
 void check_failed(const char *file, int line, const char *expression) {
     fprintf(stderr, "pinsweep: %s:%d: CHECK failed: %s\n", file, line, expression);
     abort();
@@ -20,6 +22,22 @@ enum err err_note(struct err_note *note, enum err err, const char *format, ...) 
             memcpy(note->text + sizeof note->text - 4, "...", 4);
         }
     }
+    return err;
+}
+
+enum err err_worse(enum err err, struct err_note *note, enum err other,
+                   const struct err_note *other_note) {
+    if (other == ERR_NONE) {
+        return err;
+    }
+    if (err == ERR_NONE || err_exit_code(other) > err_exit_code(err)) {
+        if (err != ERR_NONE) {
+            log_error("%s", note->text);
+        }
+        *note = *other_note;
+        return other;
+    }
+    log_error("%s", other_note->text);
     return err;
 }
 

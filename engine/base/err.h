@@ -29,6 +29,10 @@ struct err_note {
 enum err err_note(struct err_note *note, enum err err, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* The process exit code for an error, as in the contract: 2, 4 or 130; 0 for ERR_NONE. */
+/* Of two errors (ERR_NONE: none) the one with the higher exit code; its note is in *note then, and
+   the other's was told on standard error. */
+enum err err_worse(enum err err, struct err_note *note, enum err other,
+                   const struct err_note *other_note);
 int err_exit_code(enum err err);
 
 #endif

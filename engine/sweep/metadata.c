@@ -140,6 +140,11 @@ enum err metadata_write(const char *file, const struct sweep_config *config,
                         "%s: cannot write the metadata: name too long or no memory", file);
     }
     size_t len = compose(buffer, METADATA_BYTES_MAX, config, result, argc, argv);
+    if (len == 0) {
+        free(buffer);
+        return err_note(note, ERR_RESOURCE, "%s: the metadata have more than %u bytes", file,
+                        METADATA_BYTES_MAX);
+    }
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     bool good = fd >= 0 && write_all(fd, buffer, len);
     int error = errno;

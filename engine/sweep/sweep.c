@@ -32,11 +32,17 @@ struct run {
     bool interrupted;
 };
 
+/* What was ignored at the start (nohup, a script's background job) stays ignored: a blocked signal
+ * would be queued nevertheless. */
 static void block_signals(sigset_t *watched, sigset_t *previous) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     sigemptyset(watched);
-    sigaddset(watched, SIGINT);
-    sigaddset(watched, SIGTERM);
-    sigaddset(watched, SIGHUP);
+    for (size_t i = 0; i < ARRAY_COUNT(signals); i++) {
+        struct sigaction action;
+        if (sigaction(signals[i], NULL, &action) != 0 || action.sa_handler != SIG_IGN) {
+            sigaddset(watched, signals[i]);
+        }
+    }
     sigset_t blocked = *watched;
     sigaddset(&blocked, SIGPIPE); /* a closed pipe is EPIPE, a failed sink */
     pthread_sigmask(SIG_BLOCK, &blocked, previous);
@@ -62,17 +68,24 @@ static void gather_progress(const struct run *run, struct progress_facts *facts)
     }
 }
 
+/* All workers have ended and what they wrote is out: a reader may be slow to the last line, and
+ * until then a signal must not lose what it has yet to read. */
+static bool is_over(struct run *run, uint32_t *joined) {
+    while (*joined < run->worker_count &&
+           pthread_tryjoin_np(run->workers[*joined].thread, NULL) == 0) {
+        (*joined)++;
+    }
+    return *joined == run->worker_count &&
+           (run->shared.sink == NULL || sink_is_drained(run->shared.sink));
+}
+
 /* The main thread's part: signals, progress, a writer that failed, workers that are done. */
 static void watch(struct run *run, const sigset_t *watched) {
     struct progress progress;
     progress_init(&progress, run->shared.config->quiet || run->shared.config->listener != NULL,
                   clock_mono_ns(run->shared.clock));
     uint32_t joined = 0;
-    while (joined < run->worker_count) {
-        if (pthread_tryjoin_np(run->workers[joined].thread, NULL) == 0) {
-            joined++;
-            continue;
-        }
+    while (!is_over(run, &joined)) {
         struct timespec wait = {.tv_nsec = (long)WATCH_NS};
         /* The first worker's last steps are usually quick: do not sleep through a short sweep. */
         if (clock_mono_ns(run->shared.clock) - progress.started_ns < NS_PER_S) {
@@ -80,6 +93,7 @@ static void watch(struct run *run, const sigset_t *watched) {
         }
         int signal = sigtimedwait(watched, NULL, &wait);
         if (signal > 0 && run->interrupted) {
+            progress_end(&progress);
             _exit(130);
         }
         if (signal > 0) {
@@ -177,7 +191,7 @@ static void gather_usage(struct sweep_result *out) {
     out->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
 }
 
-/* The error that explains the end: a worker's, the input's, the writer's, or the signal. */
+/* The error that explains the end of the workers: one's own, or the input's. */
 static enum err first_error(const struct run *run, enum err start_err, struct err_note *note) {
     if (start_err != ERR_NONE) {
         return start_err;
@@ -244,6 +258,7 @@ enum err sweep_run(const struct sweep_config *config, struct sweep_result *out,
     }
     if (err == ERR_NONE) {
         sweep_plan_tell(config, &run.plan);
+        out->ran = true;
         err = run_workers(&run, note);
         gather_result(&run, out);
         out->interrupted = run.interrupted;
@@ -252,10 +267,7 @@ enum err sweep_run(const struct sweep_config *config, struct sweep_result *out,
         out->chains_written = sink_chains(run.shared.sink);
         struct err_note sink_note;
         enum err sink_err = sink_close(run.shared.sink, &sink_note);
-        if (err == ERR_NONE && sink_err != ERR_NONE) {
-            err = sink_err;
-            *note = sink_note;
-        }
+        err = err_worse(err, note, sink_err, &sink_note);
     }
     free(run.workers);
     if (run.shared.limiter != NULL) {
@@ -268,11 +280,13 @@ enum err sweep_run(const struct sweep_config *config, struct sweep_result *out,
     gather_usage(out);
     out->ended_ms = clock_wall_ms(&clock_system);
     out->seconds = (double)(clock_mono_ns(&clock_system) - started_ns) / (double)NS_PER_S;
-    if (err == ERR_NONE && run.interrupted) {
-        err = err_note(note, ERR_INTERRUPTED,
-                       "interrupted after %" PRIu64
-                       " targets; what was in flight is written as cancelled",
-                       out->targets);
+    if (run.interrupted) {
+        struct err_note signal_note;
+        enum err signal_err = err_note(&signal_note, ERR_INTERRUPTED,
+                                       "interrupted after %" PRIu64
+                                       " targets; what was in flight is written as cancelled",
+                                       out->targets);
+        err = err_worse(err, note, signal_err, &signal_note);
     }
     return err;
 }

@@ -28,6 +28,7 @@ struct sweep_result {
     int64_t started_ms, ended_ms;
     double seconds, cpu_user_s, cpu_system_s;
     uint64_t max_rss_bytes;
+    bool ran; /* it came to starting the workers */
     bool interrupted;
     struct sweep_plan plan;
 };
