@@ -251,6 +251,10 @@ void ring_submit_and_wait(struct ring *ring, uint32_t min_completions, uint64_t 
           result == -EBUSY);
 }
 
+void ring_catch_up(struct ring *ring, uint32_t count) {
+    ring_submit_and_wait(ring, count, 1);
+}
+
 struct span ring_buffer(const struct ring *ring, uint16_t buffer_id, size_t len) {
     DCHECK(buffer_id < ring->buffer_count && len <= RECV_BUFFER_BYTES);
     return span_of(ring->buffer_memory + (size_t)buffer_id * RECV_BUFFER_BYTES, len);

@@ -79,6 +79,11 @@ void ring_submit(struct ring *ring);
  */
 void ring_submit_and_wait(struct ring *ring, uint32_t min_completions, uint64_t timeout_ns);
 
+/* Submits, then runs whatever completions the kernel holds back for up to `count` operations. A
+   kernel with a backlog runs only so many as a caller waits for (20 at least, since 6.13): what it
+   has not run is not to be seen in the queue, however long ago it happened. */
+void ring_catch_up(struct ring *ring, uint32_t count);
+
 /* Received bytes of a provided buffer, by the buffer id of a completion; give it back when read. */
 struct span ring_buffer(const struct ring *ring, uint16_t buffer_id, size_t len);
 void ring_buffer_give(struct ring *ring, uint16_t buffer_id);

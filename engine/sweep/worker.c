@@ -11,6 +11,7 @@
 #define WAIT_BATCH_NS                                                                              \
     (1 * NS_PER_MS) /* gathering completions: waiting for one alone costs 40 % more CPU */
 #define WAIT_BATCH_MAX 32
+#define OPERATIONS_PER_CONN 4   /* completions that one connection can have open, and some */
 #define BATCH_PER_COMPLETION 16 /* connections in flight for each completion waited for */
 
 static enum err worker_init(struct worker *worker) {
@@ -199,17 +200,28 @@ static void worker_reap(struct worker *worker) {
     worker->ring.completions += count;
 }
 
-/* --- expire --- */
-
 static bool is_target_timer(const struct worker *worker, const struct timer *timer) {
     const uint8_t *at = (const uint8_t *)timer;
     return at >= worker->targets.items && at < worker->targets.items + worker->targets.map_len;
+}
+
+/* --- step, expire --- */
+
+static void worker_step(struct worker *worker) {
+    conns_step(worker->conns);
+    resolver_step(worker->resolver);
 }
 
 static void worker_expire(struct worker *worker) {
     struct list expired;
     list_init(&expired);
     timer_expire(&worker->wheel, worker->now_ns, &expired);
+    if (list_is_empty(&expired)) {
+        return;
+    }
+    /* A worker that is behind has not seen all that happened in time. */
+    ring_catch_up(&worker->ring, worker->sizes.conns * OPERATIONS_PER_CONN);
+    worker_reap(worker);
     struct list_node *node;
     while ((node = list_pop_front(&expired)) != NULL) {
         struct timer *timer = CONTAINER_OF(node, struct timer, node);
@@ -221,14 +233,10 @@ static void worker_expire(struct worker *worker) {
             probe_on_park_timer(worker, CONTAINER_OF(timer, struct probe, timer));
         }
     }
+    worker_step(worker);
 }
 
-/* --- step, collect --- */
-
-static void worker_step(struct worker *worker) {
-    conns_step(worker->conns);
-    resolver_step(worker->resolver);
-}
+/* --- collect --- */
 
 static void worker_collect(struct worker *worker) {
     struct resolution *resolution;

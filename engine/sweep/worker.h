@@ -5,8 +5,9 @@
    judge -> report
 
    The second submit sends handshake bytes before CPU-heavy judging. Probes and targets move between
-   stages on intrusive FIFOs; no stage calls an earlier one, and no callback runs another stage. A
-   full pool is back-pressure; admission is the only throttle. */
+   stages on intrusive FIFOs; no callback runs another stage, and no stage calls an earlier one, but
+   for expire: before it calls anything late it reaps what a busy worker has not looked at. A full
+   pool is back-pressure; admission is the only throttle. */
 #ifndef PINSWEEP_SWEEP_WORKER_H
 #define PINSWEEP_SWEEP_WORKER_H
 
