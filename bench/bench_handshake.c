@@ -1,0 +1,389 @@
+/* CPU per completed TLS 1.3 handshake of a real sweep, against what it cannot be less than: the
+   same handshake in memory by BoringSSL alone, plus the same bytes over a bare io_uring with as
+   many connections in flight. Every figure is measured in each of several rounds, in turn; ratios
+   are of the same round, and medians are told. Client and server have a core each.
+
+     bench_handshake [--rounds 5] [--count 20000] [--in-flight 256,2000,10000] [--key ecdsa|rsa]
+                     [--json] [--programs DIR]
+
+   --count: handshakes a round (four times the number in flight at least). --programs: where
+   pinsweep and fleetsim are (default: the folder above this program's). Ends itself after an hour.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/handshake.h"
+#include "engine/base/attributes.h"
+
+#define ROUNDS_MAX 101
+#define IN_FLIGHT_MAX 8
+#define TIME_MAX_S 3600
+#define WARM_IN_FLIGHT 32
+
+struct options {
+    uint32_t rounds, count, in_flight[IN_FLIGHT_MAX], in_flight_count;
+    bool rsa, json;
+    char programs[512];
+};
+
+/* One round at one number in flight; microseconds of CPU per handshake. */
+struct round {
+    double memory, memory_x509, memory_ours, memory_many; /* the latter: so many at a time */
+    struct handshake_cost floor, sweep;
+    double after;
+};
+
+struct machine {
+    char cpu[128];
+    struct utsname system;
+    int client_cpu, server_cpu;
+};
+
+uint64_t handshake_thread_cpu_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void handshake_pin_to(int cpu) {
+    if (cpu >= 0) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET((size_t)cpu, &one);
+        CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
+    }
+}
+
+/* --- the machine --- */
+
+static void machine_cpu_name(struct machine *machine) {
+    char line[256];
+    FILE *in = fopen("/proc/cpuinfo", "re");
+    strcpy(machine->cpu, "unknown");
+    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
+        const char *value = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && value != NULL && strlen(value) > 2) {
+            snprintf(machine->cpu, sizeof machine->cpu, "%.120s", value + 2);
+            machine->cpu[strcspn(machine->cpu, "\n")] = '\0';
+            break;
+        }
+    }
+    if (in != NULL) {
+        fclose(in);
+    }
+}
+
+/* The first and the last core that we may use; -1 with only one, where both share it. */
+static void machine_choose_cores(struct machine *machine) {
+    cpu_set_t allowed;
+    machine->client_cpu = machine->server_cpu = -1;
+    CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&allowed) > 1; cpu++) {
+        if (CPU_ISSET((size_t)cpu, &allowed)) {
+            machine->client_cpu = machine->client_cpu < 0 ? cpu : machine->client_cpu;
+            machine->server_cpu = cpu;
+        }
+    }
+}
+
+/* --- the command line --- */
+
+static uint32_t number(const char *text, uint32_t max) {
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if ((*end != '\0' && *end != ',') || value == 0 || value > max) {
+        fprintf(stderr, "bench_handshake: \"%s\" is no number from 1 to %u\n", text, max);
+        exit(2);
+    }
+    return (uint32_t)value;
+}
+
+static void parse_in_flight(struct options *options, const char *list) {
+    options->in_flight_count = 0;
+    for (const char *at = list; at != NULL && options->in_flight_count < IN_FLIGHT_MAX;) {
+        options->in_flight[options->in_flight_count++] = number(at, 60000);
+        at = strchr(at, ',');
+        at = at != NULL ? at + 1 : NULL;
+    }
+}
+
+static void default_programs(struct options *options) {
+    ssize_t len = readlink("/proc/self/exe", options->programs, sizeof options->programs - 1);
+    CHECK(len > 0);
+    options->programs[len] = '\0';
+    CHECK(dirname(dirname(options->programs)) == options->programs); /* in place */
+}
+
+static void parse(struct options *options, int argc, char **argv) {
+    static const struct option long_options[] = {
+        {"rounds", required_argument, NULL, 'r'},
+        {"count", required_argument, NULL, 'n'},
+        {"in-flight", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'},
+        {"json", no_argument, NULL, 'j'},
+        {"programs", required_argument, NULL, 'p'},
+        {"benchmark_min_time", required_argument, NULL, 'q'},
+        {NULL, 0, NULL, 0}};
+    *options = (struct options){
+        .rounds = 5, .count = 20000, .in_flight = {256, 2000, 10000}, .in_flight_count = 3};
+    default_programs(options);
+    int option;
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'r':
+            options->rounds = number(optarg, ROUNDS_MAX);
+            break;
+        case 'n':
+            options->count = number(optarg, 10000000);
+            break;
+        case 'c':
+            parse_in_flight(options, optarg);
+            break;
+        case 'k':
+            options->rsa = strcmp(optarg, "rsa") == 0;
+            break;
+        case 'j':
+            options->json = true;
+            break;
+        case 'q': /* tests/run: whether it works at all */
+            options->rounds = options->in_flight_count = 1;
+            options->count = 500;
+            break;
+        case 'p':
+            snprintf(options->programs, sizeof options->programs, "%s", optarg);
+            break;
+        default:
+            exit(2);
+        }
+    }
+}
+
+/* --- rounds --- */
+
+struct setup {
+    const struct options *options;
+    struct machine machine;
+    struct fleet_options fleet_options;
+    struct fleet fleet;
+    struct handshake_memory *memory;
+    struct handshake_sizes sizes;
+    struct handshake_sweep sweep;
+    char pinsweep[544], fleetsim[544];
+    pid_t floor_server;
+    uint16_t floor_ports[HANDSHAKE_PORTS];
+};
+
+static void setup_fleet(struct setup *setup) {
+    struct err_note note;
+    const char *arguments[] = {"fleet",
+                               "--tls",
+                               "1.3",
+                               "--padding",
+                               "600",
+                               "--identities",
+                               HANDSHAKE_IDENTITIES_TEXT,
+                               "--rsa-percent",
+                               setup->options->rsa ? "100" : "0",
+                               NULL};
+    optind = 0; /* getopt starts anew */
+    CHECK(fleet_options_parse(&setup->fleet_options, (int)ARRAY_COUNT(arguments) - 1,
+                              (char **)(uintptr_t)arguments, &note) == ERR_NONE);
+    fleet_init(&setup->fleet, &setup->fleet_options);
+}
+
+static void setup_open(struct setup *setup, const struct options *options) {
+    setup->options = options;
+    machine_cpu_name(&setup->machine);
+    CHECK(uname(&setup->machine.system) == 0);
+    machine_choose_cores(&setup->machine);
+    snprintf(setup->pinsweep, sizeof setup->pinsweep, "%s/pinsweep", options->programs);
+    snprintf(setup->fleetsim, sizeof setup->fleetsim, "%s/fleetsim", options->programs);
+    setup->sweep.pinsweep = setup->pinsweep;
+    setup->sweep.fleetsim = setup->fleetsim;
+    setup_fleet(setup);
+    setup->memory = handshake_memory_new(&setup->fleet);
+    setup->sizes = handshake_memory_sizes(setup->memory);
+    handshake_sweep_open(&setup->sweep, options->rsa, setup->machine.server_cpu);
+    setup->floor_server =
+        handshake_floor_serve(&setup->sizes, setup->machine.server_cpu, setup->floor_ports);
+    handshake_pin_to(setup->machine.client_cpu);
+}
+
+static void setup_close(struct setup *setup) {
+    kill(setup->floor_server, SIGKILL);
+    waitpid(setup->floor_server, NULL, 0);
+    handshake_sweep_close(&setup->sweep);
+    handshake_memory_free(setup->memory);
+    fleet_fini(&setup->fleet);
+}
+
+static void measure(struct setup *setup, uint32_t in_flight, struct round *out) {
+    uint32_t count = setup->options->count, many = count / 4;
+    count = count > 4 * in_flight ? count : 4 * in_flight;
+    out->memory = handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL, WARM_IN_FLIGHT, many);
+    out->floor = handshake_floor_run(&setup->sizes, setup->floor_ports, in_flight, count);
+    out->sweep = handshake_sweep_run(&setup->sweep, setup->machine.client_cpu, in_flight, count);
+    out->memory_many = handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL, in_flight, many);
+    out->memory_x509 =
+        handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL_X509, WARM_IN_FLIGHT, many);
+    out->memory_ours = handshake_memory_us(setup->memory, HANDSHAKE_OURS, WARM_IN_FLIGHT, many);
+    out->after = handshake_after_us(&setup->sweep, &setup->fleet, count);
+    /* Once more, so that a slow minute does not fall on one of them alone. */
+    out->memory = (out->memory +
+                   handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL, WARM_IN_FLIGHT, many)) /
+                  2;
+}
+
+/* --- figures --- */
+
+static double memory_of(const struct round *round) {
+    return round->memory;
+}
+static double many_of(const struct round *round) {
+    return round->memory_many;
+}
+static double x509_of(const struct round *round) {
+    return round->memory_x509;
+}
+static double ours_of(const struct round *round) {
+    return round->memory_ours;
+}
+static double floor_of(const struct round *round) {
+    return handshake_cost_us(round->floor);
+}
+static double sweep_of(const struct round *round) {
+    return handshake_cost_us(round->sweep);
+}
+static double user_of(const struct round *round) {
+    return round->sweep.user_us;
+}
+static double system_of(const struct round *round) {
+    return round->sweep.system_us;
+}
+static double after_of(const struct round *round) {
+    return round->after;
+}
+static double ratio_of(const struct round *round) {
+    return sweep_of(round) / (round->memory + floor_of(round));
+}
+static double ratio_many_of(const struct round *round) {
+    return sweep_of(round) / (round->memory_many + floor_of(round));
+}
+static double share_of(const struct round *round) {
+    return 100 * round->after / sweep_of(round);
+}
+
+static const struct figure {
+    const char *key, *words;
+    double (*of)(const struct round *round);
+} figures[] = {
+    {"memory_us", "BoringSSL in memory, client, 32 at a time (us)", memory_of},
+    {"memory_many_us", "the same, as many at a time as in flight (us)", many_of},
+    {"memory_x509_us", "the same, 32 at a time, with X509 objects (us)", x509_of},
+    {"memory_ours_us", "engine/net/tls in memory, 32 at a time (us)", ours_of},
+    {"floor_us", "bare io_uring exchange (us)", floor_of},
+    {"sweep_us", "pinsweep sweep, per completed handshake (us)", sweep_of},
+    {"sweep_user_us", "  of it in user mode (us)", user_of},
+    {"sweep_system_us", "  of it in the kernel (us)", system_of},
+    {"ratio", "sweep / (memory + io_uring)", ratio_of},
+    {"ratio_many", "sweep / (memory, as many in flight + io_uring)", ratio_many_of},
+    {"after_us", "after the handshake, chain known (us)", after_of},
+    {"after_percent", "  share of the sweep's CPU (%)", share_of},
+};
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct spread {
+    double low, median, high;
+};
+
+static struct spread spread_of(const struct figure *figure, const struct round *rounds,
+                               uint32_t count) {
+    double values[ROUNDS_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = figure->of(&rounds[i]);
+    }
+    qsort(values, count, sizeof values[0], compare);
+    double median =
+        count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+    return (struct spread){values[0], median, values[count - 1]};
+}
+
+static void print_head(const struct setup *setup) {
+    const struct utsname *system = &setup->machine.system;
+    if (setup->options->json) {
+        printf("{\"machine\":\"%s\",\"kernel\":\"%s %s\",\"boringssl\":\"%s\",\"key\":\"%s\","
+               "\"rounds\":%u,\"client_cpu\":%d,\"server_cpu\":%d,"
+               "\"bytes\":{\"hello\":%zu,\"flight\":%zu,\"last\":%zu},\"in_flight\":[",
+               setup->machine.cpu, system->sysname, system->release, PINSWEEP_BORINGSSL,
+               setup->options->rsa ? "rsa-2048" : "ecdsa-p256", setup->options->rounds,
+               setup->machine.client_cpu, setup->machine.server_cpu, setup->sizes.hello,
+               setup->sizes.flight, setup->sizes.last);
+        return;
+    }
+    printf("%s, %s %s, BoringSSL %s\nTLS 1.3, %s leaf with chain; %zu bytes out, %zu in, %zu out; "
+           "client on core %d, server on core %d; median [lowest, highest] of %u rounds\n",
+           setup->machine.cpu, system->sysname, system->release, PINSWEEP_BORINGSSL,
+           setup->options->rsa ? "RSA-2048" : "ECDSA P-256", setup->sizes.hello,
+           setup->sizes.flight, setup->sizes.last, setup->machine.client_cpu,
+           setup->machine.server_cpu, setup->options->rounds);
+}
+
+static void print_figures(const struct setup *setup, uint32_t idx, const struct round *rounds) {
+    const struct options *options = setup->options;
+    printf(options->json ? "%s{\"connections\":%u" : "%s\n%u in flight\n",
+           options->json && idx > 0 ? "," : "", options->in_flight[idx]);
+    for (size_t i = 0; i < ARRAY_COUNT(figures); i++) {
+        struct spread spread = spread_of(&figures[i], rounds, options->rounds);
+        if (options->json) {
+            printf(",\"%s\":{\"median\":%.4f,\"low\":%.4f,\"high\":%.4f}", figures[i].key,
+                   spread.median, spread.low, spread.high);
+        } else {
+            printf("  %-52s %8.2f  [%.2f, %.2f]\n", figures[i].words, spread.median, spread.low,
+                   spread.high);
+        }
+    }
+    if (options->json) {
+        printf("}");
+    }
+    fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+    static struct options options;
+    static struct setup setup;
+    static struct round rounds[IN_FLIGHT_MAX][ROUNDS_MAX];
+    parse(&options, argc, argv);
+    alarm(TIME_MAX_S);
+    setup_open(&setup, &options);
+    for (uint32_t r = 0; r < options.rounds; r++) {
+        for (uint32_t i = 0; i < options.in_flight_count; i++) {
+            measure(&setup, options.in_flight[i], &rounds[i][r]);
+            fprintf(stderr, "round %u of %u, %u in flight: ratio %.3f\n", r + 1, options.rounds,
+                    options.in_flight[i], ratio_of(&rounds[i][r]));
+        }
+    }
+    print_head(&setup);
+    for (uint32_t i = 0; i < options.in_flight_count; i++) {
+        print_figures(&setup, i, rounds[i]);
+    }
+    if (options.json) {
+        printf("]}\n");
+    }
+    setup_close(&setup);
+    return 0;
+}
