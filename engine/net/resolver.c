@@ -217,11 +217,16 @@ static void lookup_finish(struct resolver_lookup *lookup) {
             resolution->addresses[resolution->address_count++] = question->addresses[j];
         }
         resolution->truncated = resolution->truncated || question->truncated;
+        if (question->address_count == 0 &&
+            outcome_rank(status_outcome(question->status)) < outcome_rank(OUTCOME_DNS_NO_ADDRESS)) {
+            resolution->missing = status_text(question->status);
+        }
     }
     CHECK(worst != NULL);
     resolution->outcome =
         resolution->address_count > 0 ? OUTCOME_SUCCESS : status_outcome(worst->status);
     if (resolution->outcome != OUTCOME_SUCCESS) {
+        resolution->missing = NULL;
         snprintf(resolution->error, sizeof resolution->error, "%s", status_text(worst->status));
     }
     resolution->lookup = NULL;

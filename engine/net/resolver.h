@@ -41,6 +41,7 @@ struct resolution {
     uint32_t address_count;
     struct netaddr addresses[ADDRESSES_MAX]; /* all A in answer order, then all AAAA */
     bool truncated;                          /* the name has more than ADDRESSES_MAX */
+    const char *missing; /* with addresses: why one family's are not known; NULL: they are */
     uint64_t started_ns, finished_ns;
     /* private to resolver.c */
     struct resolver_lookup *lookup; /* NULL once finished */

@@ -69,7 +69,7 @@ static size_t gather_views(struct judge *judge, struct target *target, struct ju
                                       .paths = path_set_of(judge->paths, probe->chain)};
         }
     }
-    out->complete = all_seen;
+    out->complete = all_seen && !target->addresses_missing;
     return count;
 }
 

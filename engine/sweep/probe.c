@@ -187,6 +187,20 @@ void probe_start_target(struct worker *worker, struct target *target) {
     resolver_start(worker->resolver, target->resolution, target->host);
 }
 
+/* With --all-addresses a view that nobody knows of is missing all the same. */
+static void note_missing_addresses(const struct worker *worker, struct target *target,
+                                   const struct resolution *resolution) {
+    target->addresses_missing =
+        worker->config->all_addresses && (resolution->truncated || resolution->missing != NULL);
+    if (target->addresses_missing && resolution->truncated) {
+        snprintf(target->error, sizeof target->error,
+                 "the name has more addresses than the %d taken up", ADDRESSES_MAX);
+    } else if (target->addresses_missing) {
+        snprintf(target->error, sizeof target->error, "not every address is known: %s",
+                 resolution->missing);
+    }
+}
+
 void probe_on_resolved(struct worker *worker, struct target *target) {
     struct resolution *resolution = target->resolution;
     target->resolution = NULL;
@@ -204,6 +218,7 @@ void probe_on_resolved(struct worker *worker, struct target *target) {
     } else {
         memcpy(target->addresses, resolution->addresses, len);
         target->address_count = resolution->address_count;
+        note_missing_addresses(worker, target, resolution);
         start_addresses(worker, target);
     }
     free(resolution);
@@ -216,6 +231,11 @@ void probe_open(struct worker *worker, struct probe *probe) {
     struct target *target = probe->target;
     const struct netaddr *address = &target->addresses[probe->address_idx];
     uint64_t wait_ns;
+    if (target->active_count == 0 && target->remaining_ns == 0) {
+        /* It ran out while this probe waited: nobody is dialled after the deadline. */
+        probe_done(worker, probe, probe->attempts > 0 ? probe->outcome : OUTCOME_TARGET_TIMEOUT);
+        return;
+    }
     if (!limiter_try(worker->shared->limiter, address, worker->now_ns, &wait_ns)) {
         uint64_t floor_ns =
             PARK_MIN_NS << (probe->parks < PARK_DOUBLINGS_MAX ? probe->parks : PARK_DOUBLINGS_MAX);

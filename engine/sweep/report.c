@@ -205,7 +205,9 @@ static void write_view(struct json *json, const struct judgement *judgement,
     json_key_text(json, "status", outcome_text(probe->outcome));
     json_key_text(json, "error", report_view_error(probe));
     json_key_i64(json, "attempts", probe->attempts);
-    json_key_text(json, "depth", depth_text(facts->depth));
+    /* a failed handshake has no depth, unless it was the chain that failed */
+    bool has_depth = probe->outcome == OUTCOME_SUCCESS || facts->proof == PROOF_POSSESSION;
+    json_key_text(json, "depth", has_depth ? depth_text(facts->depth) : "");
     json_key_text(json, "proof", proof_text(facts->proof));
     json_key_text(json, "tls_version", tls_version_text(facts->version));
     json_key_text(json, "cipher", tls_cipher_text(facts->cipher));
@@ -312,18 +314,15 @@ static void write_sets(struct json *json, const struct judgement *judgement,
     json_key_u64(json, "pin_sets_omitted", all ? 0 : judgement->set_count - written);
 }
 
-/* Words about the target as a whole: the name's failure, else its first failed view's. */
+/* Words about the target as a whole: its first failed view's, else the name's. */
 static const char *target_error(const struct judgement *judgement) {
     const struct target *target = judgement->target;
-    if (target->probe_count == 0) {
-        return target->error;
-    }
     for (uint32_t i = 0; judgement->status != OUTCOME_SUCCESS && i < target->probe_count; i++) {
         if (target->probes[i].outcome == judgement->status) {
             return report_view_error(&target->probes[i]);
         }
     }
-    return "";
+    return target->error;
 }
 
 static size_t write_record(const struct judgement *judgement, enum report_detail detail,

@@ -31,7 +31,7 @@ struct probe {
     uint16_t attempts; /* connections opened */
     uint16_t parks;    /* in a row, for the back-off */
     bool limiter_held;
-    bool backs_off; /* parked after a failure: the target's clock runs */
+    bool backs_off;    /* parked after a failure: the target's clock runs */
     struct conn *conn; /* while open */
 
     /* Evidence, final when done. */
@@ -66,6 +66,7 @@ struct target {
     uint64_t dns_ns;               /* what resolving took */
     enum outcome outcome;          /* of the name, when there are no probes */
     char error[96];
+    bool addresses_missing;    /* all were asked for, and not all are known: `error` says why */
     struct netaddr *addresses; /* malloc'd */
     uint32_t address_count;
     struct probe *probes; /* malloc'd */

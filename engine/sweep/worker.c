@@ -345,13 +345,23 @@ static bool write_chains(struct worker *worker, const struct target *target) {
     return true;
 }
 
+/* Blocked targets and servers without the asked key type are no gap in what is known, unless
+ * something failed beside them. */
+static bool is_unknown(const struct judgement *judgement) {
+    bool excused = judgement->status == OUTCOME_BLOCKLISTED;
+    for (uint32_t i = 0; i < judgement->target->probe_count; i++) {
+        enum outcome outcome = judgement->target->probes[i].outcome;
+        excused = excused || outcome == OUTCOME_BLOCKLISTED || outcome == OUTCOME_NOT_OFFERED;
+    }
+    return judgement->verdict == VERDICT_UNKNOWN && (judgement->views_failed > 0 || !excused);
+}
+
 static void count_judgement(struct worker *worker, const struct judgement *judgement) {
     struct worker_stats *stats = &worker->stats;
     stats_add(&stats->targets, 1);
     stats_add(&stats->statuses[judgement->status], 1);
     stats_add(&stats->verdicts[judgement->verdict], 1);
-    if (judgement->verdict == VERDICT_UNKNOWN && judgement->status != OUTCOME_BLOCKLISTED &&
-        judgement->status != OUTCOME_NOT_OFFERED) {
+    if (is_unknown(judgement)) {
         stats_add(&stats->unknown, 1);
     }
     bool seen[PKIX_COUNT] = {false};
