@@ -2,8 +2,10 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "engine/base/log.h"
 #include "engine/codec/dname.h"
 #include "engine/codec/text.h"
 #include "engine/sweep/report.h"
@@ -24,10 +26,9 @@ bool show_has_colours(void) {
 
 /* Names and errors come from the wire: nothing that steers a terminal may pass. */
 static const char *clean(char *text) {
-    for (char *at = text; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            *at = '?';
-        }
+    log_make_harmless(text);
+    for (char *at = strchr(text, '\n'); at != NULL; at = strchr(at, '\n')) {
+        *at = '?';
     }
     return text;
 }

@@ -17,6 +17,28 @@ static void erase_progress(void) {
     }
 }
 
+/* The length of what steers a terminal at the front of `text`; 0 if nothing does. */
+static size_t steering_len(const unsigned char *text) {
+    if ((text[0] < 0x20 && text[0] != '\n') || text[0] == 0x7f) {
+        return 1;
+    }
+    if (text[0] == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0) {
+        return 2;
+    }
+    if (text[0] == 0xe2 && text[1] == 0x80 && text[2] >= 0xaa && text[2] <= 0xae) {
+        return 3; /* U+202A to U+202E */
+    }
+    return text[0] == 0xe2 && text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9 ? 3 : 0;
+}
+
+void log_make_harmless(char *text) {
+    while (*text != '\0') {
+        size_t len = steering_len((const unsigned char *)text);
+        memset(text, '?', len);
+        text += len > 0 ? len : 1;
+    }
+}
+
 /* One write(2) for the whole line, so that lines of several threads or processes never mix. */
 PRINTF_LIKE(2, 0)
 static void write_line(const char *prefix, const char *format, va_list args) {
@@ -27,6 +49,7 @@ static void write_line(const char *prefix, const char *format, va_list args) {
     if (body < 0) {
         return;
     }
+    log_make_harmless(line + len);
     len += (size_t)body < sizeof line - len - 1 ? (size_t)body : sizeof line - len - 2;
     line[len++] = '\n';
     pthread_mutex_lock(&log_mutex);

@@ -17,6 +17,11 @@ void log_complaint(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_set_quiet(bool quiet);
 
+/* Puts "?" in the place of what steers a terminal: control characters but newline (DEL and U+0080
+   to U+009F, which some terminals obey, among them) and the marks that turn the direction of text.
+   Every line above goes through it: file names, policies and what a peer sent may be in it. */
+void log_make_harmless(char *text);
+
 /* Draws `text` (no newline) over the progress line of a terminal; NULL erases it. */
 void log_progress(const char *text);
 

@@ -123,11 +123,12 @@ static ALWAYS_INLINE size_t copy_clean(char *to, const uint8_t *from, size_t len
     return i;
 }
 
-/* One byte below 0x20, quote or backslash; `to` has room for ESCAPE_LEN_MAX. */
+/* One character below 0x20 or of U+0080 to U+009F, quote or backslash; `to` has room for
+ * ESCAPE_LEN_MAX. */
 static size_t put_escape(char *to, uint8_t c) {
     static const char letters[32] = {
         ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
-    char letter = c < sizeof letters ? letters[c] : (char)c;
+    char letter = c < sizeof letters ? letters[c] : c < 0x80 ? (char)c : '\0';
     to[0] = '\\';
     if (letter != '\0') {
         to[1] = letter;
@@ -148,6 +149,9 @@ static size_t put_special(char *to, struct span *text) {
     struct span sequence = span_take(text, len);
     if (!well_formed) {
         return text_utf8_encode(to, 0xFFFD);
+    }
+    if (len == 2 && sequence.data[0] == 0xC2 && sequence.data[1] < 0xA0) {
+        return put_escape(to, sequence.data[1]); /* C1: a terminal may obey U+009B as ESC [ */
     }
     memcpy(to, sequence.data, len);
     return len;

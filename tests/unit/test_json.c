@@ -36,6 +36,10 @@ static void test_strings(void) {
     CU_ASSERT(string_is(span_str("a\"b\\c/d"), "a\\\"b\\\\c/d"));
     CU_ASSERT(string_is(span_str("\b\t\n\f\r"), "\\b\\t\\n\\f\\r"));
     CU_ASSERT(string_is(span_of("\0\x01\x1f\x7f", 4), "\\u0000\\u0001\\u001f\x7f"));
+    /* C1: a terminal may take U+009B for ESC [ */
+    CU_ASSERT(string_is(span_str("a\xC2\x80\xC2\x9B"
+                                 "31m\xC2\x9F\xC2\xA0"),
+                        "a\\u0080\\u009b31m\\u009f\xC2\xA0"));
     CU_ASSERT(string_is(span_str("caf\xC3\xA9 \xF0\x9F\x94\x91"), "caf\xC3\xA9 \xF0\x9F\x94\x91"));
 }
 
