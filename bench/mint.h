@@ -28,6 +28,7 @@ struct mint_spec {
     int path_len;                 /* -1: none */
     bool no_basic_constraints;    /* leave the extension out (v1-like CAs, sloppy leaves) */
     bool no_ku_eku;               /* leave keyUsage and extKeyUsage out */
+    bool no_key_ids;              /* leave the key identifiers out, as old CAs do */
     bool eku_client_only;         /* extKeyUsage clientAuth: wrong purpose for a server */
     const char *const *dns_names; /* subjectAltName; count entries */
     uint32_t dns_name_count;

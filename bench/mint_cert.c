@@ -253,7 +253,9 @@ static void add_extensions(CBB *tbs, const struct mint_spec *spec) {
             add_ext_key_usage(&extensions, spec->eku_client_only);
         }
     }
-    add_key_identifiers(&extensions, spec);
+    if (!spec->no_key_ids) {
+        add_key_identifiers(&extensions, spec);
+    }
     if (spec->dns_name_count + spec->ipv4_count > 0) {
         add_alt_names(&extensions, spec);
     }

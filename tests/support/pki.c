@@ -65,6 +65,7 @@ void pki_mint(struct pki *pki, struct pki_spec spec) {
         .path_len = spec.path_len - 1,
         .no_basic_constraints = spec.no_basic_constraints,
         .no_ku_eku = spec.no_ku_eku,
+        .no_key_ids = spec.no_key_ids,
         .eku_client_only = spec.client_only,
         .dns_names = &spec.dns,
         .dns_name_count = spec.dns != NULL,

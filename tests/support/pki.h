@@ -37,7 +37,7 @@ struct pki_spec {
     const char *key, *issuer_key;
     bool ca;
     int path_len; /* plus 1: 0 means none, 1 means pathLenConstraint 0 */
-    bool no_ku_eku, no_basic_constraints, client_only, sha1, corrupt;
+    bool no_ku_eku, no_key_ids, no_basic_constraints, client_only, sha1, corrupt;
     const char *dns, *permitted_dns;
     int64_t not_before, not_after; /* 0: long before and long after PKI_NOW */
 };

@@ -31,18 +31,22 @@ static struct pki_spec random_spec(struct rng *rng, char text[][24], bool is_ca)
         issuer = subject;
         issuer_key = key;
     }
+    bool self_issued_leaf = !is_ca && chance(rng, 6);
     snprintf(text[1], 24, "CA%u", subject);
     snprintf(text[2], 24, "CA%u", issuer);
     snprintf(text[3], 24, "k%u-%u", subject, key);
     snprintf(text[4], 24, "k%u-%u", issuer, issuer_key);
     return (struct pki_spec){.tag = text[0],
-                             .subject = is_ca ? text[1] : text[0],
+                             .subject = is_ca              ? text[1]
+                                        : self_issued_leaf ? text[2]
+                                                           : text[0],
                              .key = is_ca ? text[3] : "leaf key",
                              .issuer = text[2],
                              .issuer_key = text[4],
                              .ca = is_ca ? !chance(rng, 20) : chance(rng, 20),
                              .path_len = chance(rng, 5) ? 1 + (int)rng_below(rng, 2) : 0,
                              .no_ku_eku = chance(rng, 4),
+                             .no_key_ids = chance(rng, 3),
                              .client_only = chance(rng, 15),
                              .sha1 = chance(rng, 25),
                              .corrupt = chance(rng, 12),
