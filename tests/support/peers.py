@@ -65,6 +65,12 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
+def end_on_signal(*_):
+    # timeout(1) tells its child and then the whole group: the second must not stop the tidying.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
 def listening():
     """(port, "tcp" or "udp") of every socket that takes what comes. Asking the kernel spends no
     connection of servers that serve a counted number."""
@@ -119,7 +125,7 @@ class Suite:
         self.network = f"127.{random.randint(10, 250)}.{random.randint(1, 250)}"
         self.address_count = 0
         (self.work / "openssl.cnf").write_text(OPENSSL_CONFIG, encoding="ascii")
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        signal.signal(signal.SIGTERM, end_on_signal)
 
     def __enter__(self):
         return self
