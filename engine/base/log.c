@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -86,11 +87,17 @@ void log_set_quiet(bool quiet) {
     log_quiet = quiet;
 }
 
+/* Columns of the terminal, less the last: what is drawn there wraps, and one line is erased. */
+static size_t progress_width(void) {
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
+}
+
 void log_progress(const char *text) {
     pthread_mutex_lock(&log_mutex);
     erase_progress();
     if (text != NULL) {
-        (void)!write(STDERR_FILENO, text, strlen(text));
+        (void)!write(STDERR_FILENO, text, strnlen(text, progress_width()));
         progress_shown = true;
     }
     pthread_mutex_unlock(&log_mutex);

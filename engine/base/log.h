@@ -22,7 +22,8 @@ void log_set_quiet(bool quiet);
    Every line above goes through it: file names, policies and what a peer sent may be in it. */
 void log_make_harmless(char *text);
 
-/* Draws `text` (no newline) over the progress line of a terminal; NULL erases it. */
+/* Draws `text` (ASCII, no newline) over the progress line of a terminal, cut to its width; NULL
+   erases it. */
 void log_progress(const char *text);
 
 #endif

@@ -79,11 +79,16 @@ static bool is_over(struct run *run, uint32_t *joined) {
            (run->shared.sink == NULL || sink_is_drained(run->shared.sink));
 }
 
+/* Records that go to a terminal would be drawn into the progress line, and are progress enough. */
+static bool has_progress(const struct sweep_config *config) {
+    bool to_standard = config->output_file == NULL || strcmp(config->output_file, "-") == 0;
+    return !config->quiet && config->listener == NULL && !(to_standard && isatty(STDOUT_FILENO));
+}
+
 /* The main thread's part: signals, progress, a writer that failed, workers that are done. */
 static void watch(struct run *run, const sigset_t *watched) {
     struct progress progress;
-    progress_init(&progress, run->shared.config->quiet || run->shared.config->listener != NULL,
-                  clock_mono_ns(run->shared.clock));
+    progress_init(&progress, !has_progress(run->shared.config), clock_mono_ns(run->shared.clock));
     uint32_t joined = 0;
     while (!is_over(run, &joined)) {
         struct timespec wait = {.tv_nsec = (long)WATCH_NS};

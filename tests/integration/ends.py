@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 """How a sweep ends: signals at awkward moments, outputs that fail, exit codes where several apply,
 files that must not be lost, records that are too large."""
+import fcntl
 import json
 import os
+import pty
 import resource
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -167,12 +171,42 @@ def large_records(world):
     check.same("valid", complaints("verdict", result.out)[:3], [])
 
 
+def terminal(world, columns, *arguments):
+    """What a terminal of so many columns gets, standard error and standard output (if it is one)."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+    to_terminal = "-o" not in arguments
+    process = start("sweep", *world.common, "--rate", 300, *arguments, stderr=slave,
+                    stdout=slave if to_terminal else subprocess.DEVNULL)
+    os.close(slave)
+    got = b""
+    try:
+        while part := os.read(master, 65536):
+            got += part
+    except OSError:  # the other end was closed
+        pass
+    os.close(master)
+    check.same("exit code on a terminal", process.wait(60), 0, got[-500:])
+    return got
+
+
+def terminals(world):
+    """A progress line fits into one line of the terminal; none is drawn between records."""
+    got = terminal(world, 60, "-o", world.at("t.ndjson"))
+    drawn = [text for text in got.split(b"\r\x1b[K") if b"in flight" in text and b"\n" not in text]
+    check("progress was drawn", len(drawn) > 3, got[:500])
+    check("it fits", all(len(text) < 60 for text in drawn), drawn[-1:])
+    got = terminal(world, 60)
+    check("no progress between records", b"\x1b" not in got and b"/s  " not in got, got[:500])
+    check.same("each record on a line of its own", got.count(b'\n{"schema":1,'), COUNT)
+
+
 def main():
     with folder() as path:
         world = World(path)
         with Fleet(path, *map(str, fleet_options(world.inventory, world.trust, world.policy))):
             for part in (signal_in_last_drain, second_signal, ignored_signals, full_and_interrupted,
-                         metadata_of_failures, files_kept, large_records):
+                         metadata_of_failures, files_kept, large_records, terminals):
                 check.part(part, world)
     check.finish()
 
