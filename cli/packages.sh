@@ -52,7 +52,8 @@ packages_ensure() {
         as_root=(sudo)
     fi
     say "installing Debian packages: ${missing[*]}"
-    local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get
+    # RUNLEVEL=1: packages of servers (nginx) must not start them.
+    local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get
         -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}")
     # The lists may be absent or old: fetch them once, then it must work.
     if ! "${install[@]}" </dev/null >>"$log" 2>&1; then

@@ -318,3 +318,11 @@ bool pin_parse(struct span text, struct arena *arena, struct pin *out, const cha
     };
     return true;
 }
+
+bool pin_same_application(const struct pin_set *a, const struct pin_set *b) {
+    if (a->client != b->client || strcmp(a->application, b->application) != 0) {
+        return false;
+    }
+    const char *file_a = a->file != NULL ? a->file : "", *file_b = b->file != NULL ? b->file : "";
+    return a->application[0] != '\0' || strcmp(file_a, file_b) == 0;
+}

@@ -201,6 +201,11 @@ extern const char *const pin_list_words[];
 extern const char *const pin_host_rule_words[];
 extern const char *const pin_on_expiry_words[];
 
+/* Whether two sets belong to one client application, whose host rules combine them: the same client
+   and application, or, where no application is named, the same client and policy file (unrelated
+   applications must not hide each other's pins). */
+bool pin_same_application(const struct pin_set *a, const struct pin_set *b);
+
 const char *pin_client_text(enum pin_client client);
 const char *pin_scope_text(enum pin_scope scope);
 const char *pin_role_text(enum pin_role role);

@@ -129,12 +129,13 @@ static enum err add_rule(struct pin_index *index, struct pin_set *set, const str
 /* The first set of the same client and application, by a table of set indices + 1. */
 static uint32_t group_of(const struct pin_index *index, const struct pin_set *set, uint32_t *groups,
                          uint32_t mask) {
+    const char *application =
+        set->application[0] != '\0' || set->file == NULL ? set->application : set->file;
     uint32_t at =
-        ((uint32_t)hash_name(index, set->application, strlen(set->application)) + set->client) &
-        mask;
+        ((uint32_t)hash_name(index, application, strlen(application)) + set->client) & mask;
     while (groups[at] != 0) {
         const struct pin_set *first = index->sets[groups[at] - 1];
-        if (first->client == set->client && strcmp(first->application, set->application) == 0) {
+        if (pin_same_application(first, set)) {
             return first->idx;
         }
         at = (at + 1) & mask;

@@ -60,8 +60,7 @@ static bool counts_for(const struct pin_set *self, const struct pin_set *other) 
         return true;
     }
     bool unions = self->host_rule == PIN_HOST_UNION || self->host_rule == PIN_HOST_ONE_LABEL;
-    return unions && other->host_rule == self->host_rule && other->client == self->client &&
-           strcmp(other->application, self->application) == 0;
+    return unions && other->host_rule == self->host_rule && pin_same_application(self, other);
 }
 
 /* --- one certificate list --- */

@@ -248,6 +248,20 @@ static void test_patterns(void) {
     pin_index_fini(&index);
 }
 
+/* Where no application is named, a policy file is one: what two teams keep in two files must not
+   hide each other's pins. */
+static void test_applications_without_a_name(void) {
+    struct pin_index index;
+    pin_index_init(&index, 3);
+    add_set(&index, "team-a", PIN_CLIENT_ANDROID, "*.bank.example")->file = "a.yaml";
+    add_set(&index, "team-b", PIN_CLIENT_ANDROID, "api.bank.example")->file = "b.yaml";
+    add_set(&index, "team-b-all", PIN_CLIENT_ANDROID, "**.bank.example")->file = "b.yaml";
+    bind_index(&index);
+    expect_sets(&index, "api.bank.example", 443, "team-a team-b");
+    expect_sets(&index, "www.bank.example", 443, "team-a team-b-all");
+    pin_index_fini(&index);
+}
+
 static void test_client_rules(void) {
     struct pin_index index;
     pin_index_init(&index, 2);
@@ -486,7 +500,8 @@ static void test_bounds(void) {
 SUITE_MAIN("pin", {"accepted forms", test_accepted_forms}, {"refused forms", test_refused_forms},
            {"truncated text is never a pin", test_truncated_text_is_never_a_pin},
            {"equals", test_equals}, {"patterns", test_patterns},
-           {"client rules", test_client_rules}, {"exclusion", test_exclusion},
-           {"errors of the index", test_errors_of_the_index},
+           {"client rules", test_client_rules},
+           {"applications without a name", test_applications_without_a_name},
+           {"exclusion", test_exclusion}, {"errors of the index", test_errors_of_the_index},
            {"random against a plain search", test_random_against_a_plain_search},
            {"bounds", test_bounds})

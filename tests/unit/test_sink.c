@@ -15,10 +15,17 @@
 static char folder[] = "/tmp/pinsweep-sink-XXXXXX";
 static char records_file[64], chains_file[64];
 
+static void remove_folder(void) {
+    unlink(records_file);
+    unlink(chains_file);
+    rmdir(folder);
+}
+
 static void make_names(void) {
     static bool made;
     if (!made) {
         made = mkdtemp(folder) != NULL;
+        atexit(remove_folder);
         snprintf(records_file, sizeof records_file, "%s/records", folder);
         snprintf(chains_file, sizeof chains_file, "%s/chains", folder);
     }
