@@ -223,8 +223,8 @@ static void client_tick(struct floor_client *client, uint32_t count) {
     while (client->free_count > 0 && client->opened < count) {
         client_open(client);
     }
-    uint32_t batch = client->in_flight / 16; /* as the engine's worker waits */
-    batch = batch < 1 ? 1 : batch > 32 ? 32 : batch;
+    uint32_t batch = client->in_flight / 4; /* as the engine's worker waits */
+    batch = client->in_flight < 32 ? 1 : batch > 128 ? 128 : batch;
     ring_submit_and_wait(&client->ring, batch, NS_PER_MS);
     struct io_uring_cqe *cqe;
     unsigned head, seen = 0;
