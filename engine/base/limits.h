@@ -80,6 +80,9 @@
 #define LIMITER_BURST_NS                                                                           \
     UINT64_C(10000000)         /* credit an idle rate gathers: a worker's longest tick */
 #define RECV_BUFFER_BYTES 4096 /* one provided buffer: a usual flight arrives in one or two */
+#define RECV_BUFFERS_MAX                                                                           \
+    2048 /* per worker: used in turn, so that all become resident (8 MB); who gets none asks again \
+          */
 #define SEND_BUFFER_BYTES                                                                          \
     2048 /* ClientHello with a long SNI is under 700 bytes; Finished flights under 300 */
 #define CLOSE_TIMEOUT_NS                                                                           \

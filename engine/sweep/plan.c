@@ -77,12 +77,13 @@ void sweep_plan_make(const struct sweep_config *config, struct sweep_plan *out) 
 size_t sweep_plan_items(const struct sweep_config *config, const struct sweep_plan *plan,
                         struct plan_item out[PLAN_ITEMS_MAX]) {
     uint64_t conns = (uint64_t)plan->sizes.conns * plan->workers;
+    uint64_t buffers = plan->sizes.conns / 2 + 64;
+    buffers = buffers < RECV_BUFFERS_MAX ? buffers : RECV_BUFFERS_MAX;
     const struct plan_item items[] = {
         {"connection slots", conns, sizeof(struct conn)},
         {"send buffers", conns, SEND_BUFFER_BYTES},
         {"TLS objects in flight", conns, TLS_BYTES},
-        {"receive buffers", (uint64_t)plan->workers * (plan->sizes.conns / 2 + 64),
-         RECV_BUFFER_BYTES},
+        {"receive buffers", (uint64_t)plan->workers * buffers, RECV_BUFFER_BYTES},
         {"targets taken up", (uint64_t)plan->sizes.targets * plan->workers,
          sizeof(struct target) + 96},
         {"views of these", (uint64_t)plan->sizes.targets * plan->workers * config->key_view_count,

@@ -19,7 +19,7 @@ static enum err worker_init(struct worker *worker) {
     const struct sweep_config *config = worker->config;
     struct err_note *note = &worker->note;
     uint32_t buffers = 64;
-    while (buffers < worker->sizes.conns / 2 && buffers < 8192) {
+    while (buffers < worker->sizes.conns / 2 && buffers < RECV_BUFFERS_MAX) {
         buffers *= 2;
     }
     struct ring_config ring = {
