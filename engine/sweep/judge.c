@@ -69,6 +69,10 @@ static size_t gather_views(struct judge *judge, struct target *target, struct ju
                                       .paths = path_set_of(judge->paths, probe->chain)};
         }
     }
+    if (target->probe_count > 0 && outcome_is_failure(out->status)) {
+        out->views_failed--; /* the best view is the target's status: the contract counts the others
+                              */
+    }
     out->complete = all_seen && !target->addresses_missing;
     return count;
 }

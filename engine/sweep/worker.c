@@ -213,6 +213,13 @@ static void worker_step(struct worker *worker) {
     resolver_step(worker->resolver);
 }
 
+static void collect_names(struct worker *worker) {
+    struct resolution *resolution;
+    while ((resolution = resolver_next_finished(worker->resolver)) != NULL) {
+        probe_on_resolved(worker, resolution->owner);
+    }
+}
+
 static void worker_expire(struct worker *worker) {
     struct list expired;
     list_init(&expired);
@@ -223,6 +230,8 @@ static void worker_expire(struct worker *worker) {
     /* A worker that is behind has not seen all that happened in time. */
     ring_catch_up(&worker->ring, worker->sizes.conns * OPERATIONS_PER_CONN);
     worker_reap(worker);
+    resolver_step(worker->resolver);
+    collect_names(worker);
     struct list_node *node;
     while ((node = list_pop_front(&expired)) != NULL) {
         struct timer *timer = CONTAINER_OF(node, struct timer, node);
@@ -240,10 +249,7 @@ static void worker_expire(struct worker *worker) {
 /* --- collect --- */
 
 static void worker_collect(struct worker *worker) {
-    struct resolution *resolution;
-    while ((resolution = resolver_next_finished(worker->resolver)) != NULL) {
-        probe_on_resolved(worker, resolution->owner);
-    }
+    collect_names(worker);
     struct conn *conn;
     while ((conn = conns_next_finished(worker->conns)) != NULL) {
         probe_on_finished(worker, conn->owner);
@@ -347,14 +353,15 @@ static bool write_chains(struct worker *worker, const struct target *target) {
 }
 
 /* Blocked targets and servers without the asked key type are no gap in what is known, unless
- * something failed beside them. */
+   something failed beside them. */
 static bool is_unknown(const struct judgement *judgement) {
-    bool excused = judgement->status == OUTCOME_BLOCKLISTED;
+    bool excused = judgement->status == OUTCOME_BLOCKLISTED, failed = false;
     for (uint32_t i = 0; i < judgement->target->probe_count; i++) {
         enum outcome outcome = judgement->target->probes[i].outcome;
         excused = excused || outcome == OUTCOME_BLOCKLISTED || outcome == OUTCOME_NOT_OFFERED;
+        failed = failed || outcome_is_failure(outcome);
     }
-    return judgement->verdict == VERDICT_UNKNOWN && (judgement->views_failed > 0 || !excused);
+    return judgement->verdict == VERDICT_UNKNOWN && (failed || !excused);
 }
 
 static void count_judgement(struct worker *worker, const struct judgement *judgement) {
