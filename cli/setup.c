@@ -7,7 +7,7 @@
 #include "engine/base/rng.h"
 #include "engine/codec/hostname.h"
 #include "engine/codec/text.h"
-#include "engine/policy/policy.h"
+#include "engine/policy/import.h"
 
 #define DEFAULT_SERVER_RATE 50.0
 #define DEFAULT_SERVER_CONCURRENCY 16
@@ -74,6 +74,24 @@ static bool set_policy(void *context, const char *value, const char **out_why) {
     return true;
 }
 
+static bool set_policy_format(void *context, const char *value, const char **out_why) {
+    struct setup *setup = context;
+    for (int i = 0; import_format_words[i] != NULL; i++) {
+        if (strcmp(import_format_words[i], value) == 0) {
+            setup->policy_format = (enum import_format)i;
+            return true;
+        }
+    }
+    static _Thread_local char why[256];
+    size_t len = (size_t)snprintf(why, sizeof why, "give one of");
+    for (int i = 0; import_format_words[i] != NULL && len < sizeof why; i++) {
+        len += (size_t)snprintf(why + len, sizeof why - len, "%s %s", i > 0 ? "," : "",
+                                import_format_words[i]);
+    }
+    *out_why = why;
+    return false;
+}
+
 static bool add_trust(struct setup *setup, const char *name, const char *file,
                       const char **out_why) {
     for (uint32_t i = 0; i < setup->trust_count; i++) {
@@ -122,8 +140,12 @@ static bool set_at(void *context, const char *value, const char **out_why) {
 
 const struct opt setup_policy_options[] = {
     OPT_GROUP("Judging"),
-    {0, "policy", "FILE", "native policy (YAML); repeatable. data/policy.example.yaml documents it",
+    {0, "policy", "FILE",
+     "native policy (YAML, data/policy.example.yaml documents it), or a\n"
+     "client's own format; repeatable",
      set_policy},
+    {0, "policy-format", "FORMAT", "of every policy (auto: from the bytes): native, android",
+     set_policy_format},
     {0, "trust", "NAME=FILE",
      "trust profile: a PEM bundle under a name; repeatable.\n"
      "Default: system=" TRUST_SYSTEM_BUNDLE,
@@ -401,7 +423,8 @@ enum err setup_load(struct setup *setup, struct err_note *note) {
     /* A policy that names its own `system` wins over the machine's; the command line wins over
      * both. */
     for (uint32_t i = 0; i < setup->policy_count && err == ERR_NONE; i++) {
-        err = policy_load_native(setup->policies[i], &setup->pins, &setup->store, note);
+        err = policy_load(setup->policies[i], setup->policy_format, &setup->pins, &setup->store,
+                          note);
     }
     if (err == ERR_NONE) {
         err = load_system_trust(setup, note);

@@ -4,6 +4,7 @@
 #define PINSWEEP_CLI_SETUP_H
 
 #include "cli/opt.h"
+#include "engine/policy/import.h"
 #include "engine/sweep/sweep.h"
 
 #define SETUP_POLICIES_MAX 256
@@ -16,6 +17,7 @@ struct setup {
     struct sweep_config config;
     const char *policies[SETUP_POLICIES_MAX];
     uint32_t policy_count;
+    enum import_format policy_format;
     struct setup_trust trust[TRUST_PROFILES_MAX];
     uint32_t trust_count;
     const char *blocklist_file;

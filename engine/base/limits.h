@@ -61,6 +61,11 @@
     (1u << 20)              /* sparse line index of a mapped file: 8 MB whatever its length */
 #define POLICY_DEPTH_MAX 32 /* YAML nesting */
 #define POLICY_BYTES_MAX (1u << 30) /* a policy file */
+#define IMPORT_PINS_MAX                                                                            \
+    4096 /* pins of one imported set: each is held against all before it; real ones have under 20  \
+          */
+#define IMPORT_XML_NODES_MAX (1u << 22) /* elements of an XML policy; real ones have under 10,000  \
+                                         */
 #define PIN_RULES_PER_HOST_MAX                                                                     \
     1024 /* host patterns of all pin sets that can meet in one host: a look-up gathers them on the \
             stack */

@@ -196,16 +196,21 @@ static enum err read_all(int fd, const char *file, uint8_t **out, size_t *out_le
     return ERR_NONE;
 }
 
-enum err policy_load_native(const char *file, struct pin_index *index, struct trust_store *store,
-                            struct err_note *note) {
+enum err policy_read_file(const char *file, uint8_t **out, size_t *out_len, struct err_note *note) {
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return fail_file(file, note);
     }
+    enum err err = read_all(fd, file, out, out_len, note);
+    close(fd);
+    return err;
+}
+
+enum err policy_load_native(const char *file, struct pin_index *index, struct trust_store *store,
+                            struct err_note *note) {
     uint8_t *bytes = NULL;
     size_t len = 0;
-    enum err err = read_all(fd, file, &bytes, &len, note);
-    close(fd);
+    enum err err = policy_read_file(file, &bytes, &len, note);
     if (err == ERR_NONE) {
         err = policy_parse_native(span_of(bytes, len), file, index, store, note);
         free(bytes);

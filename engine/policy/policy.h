@@ -17,4 +17,9 @@ enum err policy_load_native(const char *file, struct pin_index *index, struct tr
 enum err policy_parse_native(struct span yaml, const char *name, struct pin_index *index,
                              struct trust_store *store, struct err_note *note) MUST_USE;
 
+/* All of a file or pipe, to be freed; at most one byte above POLICY_BYTES_MAX, so that whoever
+   parses it can tell. */
+enum err policy_read_file(const char *file, uint8_t **out, size_t *out_len,
+                          struct err_note *note) MUST_USE;
+
 #endif

@@ -105,7 +105,8 @@ struct pin_set {
     /* exclude_subdomains: "x" excludes that name alone (as TrustKit does), "*.x" one label under
        it,
        "**.x" it and all below. Only from wildcards and subdomain matches: a host that is named
-       plainly stays. Under PIN_HOST_LONGEST it is excluded from all of the application's sets. */
+       plainly stays. Under PIN_HOST_LONGEST it is excluded from all of the application's sets whose pattern is
+       less specific than the exclusion. */
     const char **excluded;
     uint32_t excluded_count;
     bool include_subdomains;

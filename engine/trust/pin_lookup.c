@@ -9,7 +9,8 @@ struct candidate {
     const struct pin_set *set;
     uint32_t set_idx;
     uint32_t group;
-    uint16_t rank; /* 0 is the most specific */
+    uint16_t rank;          /* 0 is the most specific */
+    uint16_t excluded_rank; /* of the most specific exclusion that covers the host */
     bool longest, excluded;
 };
 
@@ -67,13 +68,30 @@ static bool excludes(const char *pattern, struct span host) {
            (any_depth || span_find(label, '.') == label.len - 1);
 }
 
-static bool set_excludes(const struct pin_set *set, struct span host) {
+/* As pattern_matches() ranks: an exclusion is a pattern too. */
+static uint16_t exclusion_rank(const char *pattern, struct span host) {
+    if (pattern[0] != '*') {
+        return RANK_EXACT;
+    }
+    bool any_depth = pattern[1] == '*';
+    size_t name_len = strlen(pattern) - (any_depth ? 3 : 2);
+    uint16_t depth = 0;
+    for (size_t i = 0; i < host.len - name_len; i++) {
+        depth = (uint16_t)(depth + (host.data[i] == '.'));
+    }
+    return (uint16_t)(1 + 2 * depth + any_depth);
+}
+
+static bool set_excludes(const struct pin_set *set, struct span host, uint16_t *out_rank) {
+    bool found = false;
     for (uint32_t i = 0; i < set->excluded_count; i++) {
         if (excludes(set->excluded[i], host)) {
-            return true;
+            uint16_t rank = exclusion_rank(set->excluded[i], host);
+            *out_rank = found && *out_rank < rank ? *out_rank : rank;
+            found = true;
         }
     }
-    return false;
+    return found;
 }
 
 /* Keeps the candidates sorted by set, each set once, with its most specific match. */
@@ -147,23 +165,24 @@ static size_t gather(const struct pin_index *index, struct span host, uint16_t p
                 .group = rule->group,
                 .rank = rank,
                 .longest = rule->host_rule == PIN_HOST_LONGEST,
-                .excluded =
-                    rank != RANK_EXACT && rule->has_excluded && set_excludes(rule->set, host),
             };
+            next.excluded = rank != RANK_EXACT && rule->has_excluded &&
+                            set_excludes(rule->set, host, &next.excluded_rank);
             count = keep_candidate(candidates, count, next);
         }
     }
     return count;
 }
 
-/* Under PIN_HOST_LONGEST: whether another set of the application is more specific, or (as
-   TrustKit's exact entry does) takes the host out of what reaches it from a parent. */
+/* Under PIN_HOST_LONGEST: whether another set of the application is more specific, or takes the
+   host out of what reaches it from a parent, as TrustKit's exact entry and Android's domain-config
+   without pins do: an exclusion is an entry of its own, overruled by more specific ones. */
 static bool is_overruled(const struct candidate *candidates, size_t count,
                          const struct candidate *self) {
     for (size_t i = 0; i < count; i++) {
         const struct candidate *other = &candidates[i];
         if (other->longest && other->group == self->group &&
-            (other->rank < self->rank || (other->excluded && self->rank != RANK_EXACT))) {
+            (other->rank < self->rank || (other->excluded && other->excluded_rank < self->rank))) {
             return true;
         }
     }

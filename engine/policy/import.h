@@ -1,0 +1,30 @@
+/* Pins in the formats that their clients read: recognises the format of a policy from its bytes and
+   hands it to that format's importer (import_X.c, one each). Every importer gives pin sets with its
+   client's own defaults, one for each host pattern or group of hosts, named "<file stem>:<host>";
+   the application is the file's stem, so that two files are two applications. Complaints read
+   "file:line: host: what is wrong, the fix"; a policy without any pin set is one. */
+#ifndef PINSWEEP_POLICY_IMPORT_H
+#define PINSWEEP_POLICY_IMPORT_H
+
+#include "engine/trust/anchor.h"
+#include "engine/trust/pin.h"
+
+enum import_format {
+    IMPORT_AUTO, /* from the bytes */
+    IMPORT_NATIVE,
+    IMPORT_ANDROID, /* network_security_config.xml */
+};
+
+/* By format, "auto" first; ends with NULL. */
+extern const char *const import_format_words[];
+
+/* Adds the pin sets of `file` to the index; a native policy also loads its trust profiles into the
+   store. On error nothing is usable and the program ends with exit 2. */
+enum err policy_load(const char *file, enum import_format format, struct pin_index *index,
+                     struct trust_store *store, struct err_note *note) MUST_USE;
+/* The same from memory; `name` stands for the file. */
+enum err policy_parse(struct span bytes, const char *name, enum import_format format,
+                      struct pin_index *index, struct trust_store *store,
+                      struct err_note *note) MUST_USE;
+
+#endif

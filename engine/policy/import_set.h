@@ -1,0 +1,76 @@
+/* Private to the importers: one file being imported, its complaints, and pin sets under way. */
+#ifndef PINSWEEP_POLICY_IMPORT_SET_H
+#define PINSWEEP_POLICY_IMPORT_SET_H
+
+#include "engine/trust/pin.h"
+
+struct import {
+    const char *file;   /* lives as long as the index */
+    const char *prefix; /* of pin set names, and the application: the file's stem */
+    struct pin_index *index;
+    struct arena scratch; /* gone when the file is imported */
+    struct err_note *note;
+    uint32_t added;
+};
+
+void import_begin(struct import *import, const char *file, struct pin_index *index,
+                  struct err_note *note);
+/* ERR_CONFIG if nothing was added; `what` is the format's word for a pin set. */
+enum err import_end(struct import *import, enum err err, const char *what) MUST_USE;
+
+/* "file:line: host: ..."; `host` may be NULL or "". Control characters do not pass. */
+enum err import_fail(struct import *import, uint32_t line, const char *host, const char *format,
+                     ...) PRINTF_LIKE(4, 5);
+
+/* A NUL-terminated copy that lives as long as the file is imported, for complaints: without control
+   characters, cut at 100 bytes. */
+const char *import_quote(struct import *import, struct span text);
+
+/* A host pattern: a name, U-labels allowed, or an address; "*." and "**." if `wildcards`. */
+enum err import_read_host(struct import *import, uint32_t line, struct span text, bool wildcards,
+                          struct pin_host *out) MUST_USE;
+/* "*.pay.bank.example:8883", in the index's arena. */
+const char *import_host_text(struct import *import, const struct pin_host *host);
+
+/* A bare digest, base64 as its client writes it (no prefix): SHA-256 of the key unless `alg` says
+   otherwise. */
+enum err import_read_pin(struct import *import, uint32_t line, const char *host, enum pin_alg alg,
+                         struct span text, struct pin *out) MUST_USE;
+
+/* A pin set under way: its lists grow in the scratch memory. */
+struct import_set {
+    struct pin_set *set;
+    struct pin_host *hosts;
+    struct pin *pins;
+    uint32_t host_count, host_capacity, pin_count, pin_capacity;
+    const char **excluded;
+    uint32_t excluded_count, excluded_capacity;
+    bool too_many; /* more than IMPORT_PINS_MAX pins */
+};
+
+void import_set_begin(struct import *import, struct import_set *out, enum pin_client client,
+                      uint32_t line);
+void import_set_add_host(struct import *import, struct import_set *set, struct pin_host host);
+/* False, and nothing added, if the set has the same pin already, or too many of them (which
+   import_set_end() tells). */
+bool import_set_add_pin(struct import *import, struct import_set *set, const struct pin *pin);
+/* Names the set after its first host and adds it to the index. */
+enum err import_set_end(struct import *import, struct import_set *set) MUST_USE;
+
+/* For clients that take the most specific entry of a host: an entry without pins takes its hosts
+   out of what reaches them from a parent with pins. */
+struct import_domain {
+    const char *name; /* A-label */
+    bool subdomains;
+    uint32_t line;
+    struct import_set *set; /* NULL: not pinned */
+};
+
+/* Refuses duplicates and writes the exclusions into the sets that are still under way. Sorts. */
+enum err import_domains_settle(struct import *import, struct import_domain *domains,
+                               size_t count) MUST_USE;
+
+/* The importers. */
+enum err import_android(struct import *import, struct span xml) MUST_USE;
+
+#endif
