@@ -58,8 +58,8 @@
 #define CSV_COLUMNS_MAX 256       /* exports of asset databases have up to about 100 */
 #define COMPLAINTS_MAX 1000       /* bad lines told; further ones are only counted */
 #define LINE_INDEX_ENTRIES                                                                         \
-    (1u << 20)              /* sparse line index of a mapped file: 8 MB whatever its length */
-#define POLICY_DEPTH_MAX 32 /* YAML nesting */
+    (1u << 15) /* sparse line index of a mapped file: 256 KB, of 10,000 lines as of 10 million */
+#define POLICY_DEPTH_MAX 32         /* YAML nesting */
 #define POLICY_BYTES_MAX (1u << 30) /* a policy file */
 #define IMPORT_PINS_MAX                                                                            \
     4096 /* pins of one imported set: each is held against all before it; real ones have under 20  \
