@@ -144,7 +144,7 @@ const struct opt setup_policy_options[] = {
      "native policy (YAML, data/policy.example.yaml documents it), or a\n"
      "client's own format; repeatable",
      set_policy},
-    {0, "policy-format", "FORMAT", "of every policy (auto: from the bytes): native, android",
+    {0, "policy-format", "FORMAT", "of every policy (auto: from the bytes):\n" IMPORT_FORMATS_TEXT,
      set_policy_format},
     {0, "trust", "NAME=FILE",
      "trust profile: a PEM bundle under a name; repeatable.\n"

@@ -5,7 +5,7 @@
 #include "engine/policy/import_set.h"
 #include "engine/policy/policy.h"
 
-const char *const import_format_words[] = {"auto", "native", "android", NULL};
+const char *const import_format_words[] = {"auto", "native", "android", "okhttp", "curl", NULL};
 
 struct format {
     enum err (*run)(struct import *import, struct span bytes);
@@ -14,10 +14,11 @@ struct format {
 
 static const struct format formats[] = {
     [IMPORT_ANDROID] = {import_android, "pin-set"},
+    [IMPORT_OKHTTP] = {import_okhttp, "pattern with pins"},
+    [IMPORT_CURL] = {import_curl, "host with pins"},
 };
 
 /* --- which format it is --- */
-
 
 /* After a byte order mark and white space. */
 static struct span without_blank_front(struct span bytes) {
@@ -27,13 +28,35 @@ static struct span without_blank_front(struct span bytes) {
     return span_trim(bytes);
 }
 
+static bool begins(struct span text, const char *words) {
+    size_t len = strlen(words);
+    return text.len >= len && memcmp(text.data, words, len) == 0;
+}
+
+/* By the first line that says something. */
+static enum import_format recognise_line(struct span text) {
+    struct span line_text = {0};
+    uint32_t line = 0;
+    if (!import_next_line(&text, &line, &line_text)) {
+        return IMPORT_NATIVE;
+    }
+    struct span rest = line_text, first = import_next_word(&rest), second = span_trim(rest);
+    if (begins(second, "sha256//") || begins(first, "sha256//")) {
+        return IMPORT_CURL;
+    }
+    if (begins(second, "sha256/") || begins(second, "sha1/")) {
+        return IMPORT_OKHTTP;
+    }
+    return IMPORT_NATIVE;
+}
+
 /* What is nothing else is native: its reader then says what is wrong. */
 static enum import_format recognise(struct span bytes) {
     struct span text = without_blank_front(bytes);
     if (text.len > 0 && text.data[0] == '<') {
         return IMPORT_ANDROID;
     }
-    return IMPORT_NATIVE;
+    return recognise_line(text);
 }
 
 /* --- files --- */

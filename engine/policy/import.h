@@ -13,7 +13,11 @@ enum import_format {
     IMPORT_AUTO, /* from the bytes */
     IMPORT_NATIVE,
     IMPORT_ANDROID, /* network_security_config.xml */
+    IMPORT_OKHTTP,  /* "**.bank.example sha256/..." */
+    IMPORT_CURL,    /* "api.bank.example sha256//...;sha256//..." */
 };
+
+#define IMPORT_FORMATS_TEXT "native, android, okhttp, curl" /* for help */
 
 /* By format, "auto" first; ends with NULL. */
 extern const char *const import_format_words[];

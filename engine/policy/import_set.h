@@ -32,6 +32,28 @@ enum err import_read_host(struct import *import, uint32_t line, struct span text
 /* "*.pay.bank.example:8883", in the index's arena. */
 const char *import_host_text(struct import *import, const struct pin_host *host);
 
+/* The next line that says something: trimmed, no blank lines, none that begin with "#". `*line` is
+   the number of the line before, 0 at first. */
+bool import_next_line(struct span *rest, uint32_t *line, struct span *out);
+/* The next word of a line, empty at its end. */
+struct span import_next_word(struct span *rest);
+
+/* Pin sets by name, for formats that spread one over several lines. */
+struct import_sets {
+    struct import_set **items; /* in order of first appearance */
+    uint32_t count, capacity;
+    uint32_t *slots; /* open addressing, power of two: item index + 1, hashed by its text */
+    const char **texts;
+    uint32_t mask;
+};
+
+/* The set of that text, made with `*out_new` true if there is none: then it has neither hosts nor
+   pins. */
+struct import_set *import_sets_get(struct import *import, struct import_sets *sets,
+                                   const char *text, enum pin_client client, uint32_t line,
+                                   bool *out_new);
+enum err import_sets_end(struct import *import, struct import_sets *sets) MUST_USE;
+
 /* A bare digest, base64 as its client writes it (no prefix): SHA-256 of the key unless `alg` says
    otherwise. */
 enum err import_read_pin(struct import *import, uint32_t line, const char *host, enum pin_alg alg,
@@ -72,5 +94,7 @@ enum err import_domains_settle(struct import *import, struct import_domain *doma
 
 /* The importers. */
 enum err import_android(struct import *import, struct span xml) MUST_USE;
+enum err import_okhttp(struct import *import, struct span text) MUST_USE;
+enum err import_curl(struct import *import, struct span text) MUST_USE;
 
 #endif
