@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 
+#include "engine/codec/text.h"
 #include "engine/policy/import_set.h"
 #include "engine/policy/policy.h"
 
-const char *const import_format_words[] = {"auto", "native", "android", "okhttp", "curl", NULL};
+const char *const import_format_words[] = {"auto", "native", "android", "okhttp",
+                                           "curl", "tlsa",   NULL};
 
 struct format {
     enum err (*run)(struct import *import, struct span bytes);
@@ -16,6 +18,7 @@ static const struct format formats[] = {
     [IMPORT_ANDROID] = {import_android, "pin-set"},
     [IMPORT_OKHTTP] = {import_okhttp, "pattern with pins"},
     [IMPORT_CURL] = {import_curl, "host with pins"},
+    [IMPORT_TLSA] = {import_tlsa, "TLSA record of a _port._tcp owner"},
 };
 
 /* --- which format it is --- */
@@ -33,6 +36,24 @@ static bool begins(struct span text, const char *words) {
     return text.len >= len && memcmp(text.data, words, len) == 0;
 }
 
+/* A directive, a comment, or owner, TTL, class and type in any of their orders. */
+static bool is_zone_line(struct span text) {
+    if (text.data[0] == ';' || begins(text, "$ORIGIN") || begins(text, "$TTL")) {
+        return true;
+    }
+    static const char *const words[] = {"IN", "TLSA", "TYPE52"};
+    import_next_word(&text);
+    for (int i = 0; i < 3; i++) {
+        struct span word = import_next_word(&text);
+        for (size_t j = 0; j < ARRAY_COUNT(words); j++) {
+            if (text_equal_ignore_case(word, span_str(words[j]))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* By the first line that says something. */
 static enum import_format recognise_line(struct span text) {
     struct span line_text = {0};
@@ -47,7 +68,7 @@ static enum import_format recognise_line(struct span text) {
     if (begins(second, "sha256/") || begins(second, "sha1/")) {
         return IMPORT_OKHTTP;
     }
-    return IMPORT_NATIVE;
+    return is_zone_line(line_text) ? IMPORT_TLSA : IMPORT_NATIVE;
 }
 
 /* What is nothing else is native: its reader then says what is wrong. */

@@ -15,9 +15,10 @@ enum import_format {
     IMPORT_ANDROID, /* network_security_config.xml */
     IMPORT_OKHTTP,  /* "**.bank.example sha256/..." */
     IMPORT_CURL,    /* "api.bank.example sha256//...;sha256//..." */
+    IMPORT_TLSA,    /* a zone's TLSA records */
 };
 
-#define IMPORT_FORMATS_TEXT "native, android, okhttp, curl" /* for help */
+#define IMPORT_FORMATS_TEXT "native, android, okhttp, curl, tlsa" /* for help */
 
 /* By format, "auto" first; ends with NULL. */
 extern const char *const import_format_words[];

@@ -96,5 +96,6 @@ enum err import_domains_settle(struct import *import, struct import_domain *doma
 enum err import_android(struct import *import, struct span xml) MUST_USE;
 enum err import_okhttp(struct import *import, struct span text) MUST_USE;
 enum err import_curl(struct import *import, struct span text) MUST_USE;
+enum err import_tlsa(struct import *import, struct span text) MUST_USE;
 
 #endif
