@@ -92,6 +92,9 @@
     2048 /* ClientHello with a long SNI is under 700 bytes; Finished flights under 300 */
 #define CLOSE_TIMEOUT_NS                                                                           \
     UINT64_C(1000000000) /* for the last bytes to a peer that does not read; then without them */
+#define CAPTURE_SHARE_USES_MAX                                                                     \
+    65536 /* handshakes of one key share (net/capture): making one costs as much as six secrets */
+#define CAPTURE_SHARE_NS UINT64_C(60000000000) /* or this long */
 #define HANDSHAKE_BYTES_MAX                                                                        \
     (512 * 1024) /* bytes taken from one peer before it is cut off: chain bound + records */
 

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 
+#include "engine/net/capture_internal.h"
 #include "engine/net/tls_internal.h"
 
 static void note_cipher_and_version(struct tls *tls) {
@@ -15,8 +16,11 @@ static void note_cipher_and_version(struct tls *tls) {
     }
 }
 
-/* What the handshake showed so far; some of it only after its end. */
+/* What the handshake showed so far; some of it only after its end. A capture notes it by itself. */
 static void note_facts(struct tls *tls) {
+    if (tls->ssl == NULL) {
+        return;
+    }
     note_cipher_and_version(tls);
     if (tls->facts.version == 0) {
         return;
@@ -34,7 +38,7 @@ static void note_facts(struct tls *tls) {
     }
 }
 
-static enum tls_state finish(struct tls *tls, enum tls_state state, enum outcome outcome) {
+enum tls_state tls_finish(struct tls *tls, enum tls_state state, enum outcome outcome) {
     note_facts(tls);
     tls->state = state;
     tls->outcome = outcome;
@@ -49,14 +53,15 @@ static enum tls_state finish_complete(struct tls *tls) {
     tls->facts.depth = DEPTH_COMPLETE;
     tls->facts.proof = PROOF_POSSESSION;
     SSL_shutdown(tls->ssl); /* close_notify, right behind Finished; what fails here harms nobody */
-    return finish(tls, TLS_DONE, OUTCOME_SUCCESS);
+    return tls_finish(tls, TLS_DONE, OUTCOME_SUCCESS);
 }
 
 /* Up to TLS 1.2 a server that insists on a client certificate fails the handshake after it has
    shown and signed everything. The request comes after the ServerKeyExchange (RFC 5246 section
    7.3), so when BoringSSL asked us for a certificate it had checked that signature. */
 static bool refused_for_client_certificate(const struct tls *tls) {
-    return tls->facts.client_cert_requested && SSL_version(tls->ssl) <= TLS1_2_VERSION &&
+    return tls->ssl != NULL && tls->facts.client_cert_requested &&
+           SSL_version(tls->ssl) <= TLS1_2_VERSION &&
            SSL_get_peer_signature_algorithm(tls->ssl) != 0;
 }
 
@@ -67,27 +72,27 @@ static enum tls_state finish_refused(struct tls *tls) {
     memcpy(why, tls->facts.error, sizeof why - 1);
     why[sizeof why - 1] = '\0';
     tls_set_error(tls, "the server refused us without a client certificate (%s)", why);
-    return finish(tls, TLS_DONE, OUTCOME_SUCCESS);
+    return tls_finish(tls, TLS_DONE, OUTCOME_SUCCESS);
 }
 
 static enum tls_state fail(struct tls *tls) {
     if (tls->output_overflow) {
         tls_set_error(tls, "the peer asks for an answer of more than %d bytes", SEND_BUFFER_BYTES);
-        return finish(tls, TLS_FAILED, OUTCOME_UNSUPPORTED);
+        return tls_finish(tls, TLS_FAILED, OUTCOME_UNSUPPORTED);
     }
     if (tls->verify_outcome != OUTCOME_SUCCESS) {
-        return finish(tls, TLS_FAILED, tls->verify_outcome);
+        return tls_finish(tls, TLS_FAILED, tls->verify_outcome);
     }
     enum outcome outcome = tls_classify_errors(tls);
     if (tls->facts.alert >= 0 && refused_for_client_certificate(tls)) {
         return finish_refused(tls);
     }
-    return finish(tls, TLS_FAILED, outcome);
+    return tls_finish(tls, TLS_FAILED, outcome);
 }
 
 static enum tls_state fail_not_tls(struct tls *tls) {
     tls_describe_head(tls);
-    return finish(tls, TLS_FAILED, OUTCOME_NOT_TLS);
+    return tls_finish(tls, TLS_FAILED, OUTCOME_NOT_TLS);
 }
 
 static enum tls_state advance(struct tls *tls) {
@@ -107,7 +112,7 @@ static enum tls_state advance(struct tls *tls) {
         if (refused_for_client_certificate(tls)) {
             return finish_refused(tls);
         }
-        return finish(tls, TLS_FAILED, OUTCOME_TLS_ALERT);
+        return tls_finish(tls, TLS_FAILED, OUTCOME_TLS_ALERT);
     }
     return fail(tls);
 }
@@ -145,6 +150,8 @@ bool tls_init(struct tls *tls, struct tls_context *context, enum key_view view, 
 void tls_fini(struct tls *tls) {
     SSL_free(tls->ssl);
     tls->ssl = NULL;
+    capture_free(tls->capture);
+    tls->capture = NULL;
     tls->output_len = 0;
     ERR_clear_error();
 }
@@ -161,8 +168,8 @@ static void note_head(struct tls *tls, struct span in) {
 static enum tls_state fail_too_many_bytes(struct tls *tls) {
     tls_set_error(tls, "the peer sent more than %d bytes before the handshake was done",
                   HANDSHAKE_BYTES_MAX);
-    return finish(tls, TLS_FAILED,
-                  tls_awaits_chain(tls) ? OUTCOME_CHAIN_TOO_LARGE : OUTCOME_PROTOCOL_ERROR);
+    return tls_finish(tls, TLS_FAILED,
+                      tls_awaits_chain(tls) ? OUTCOME_CHAIN_TOO_LARGE : OUTCOME_PROTOCOL_ERROR);
 }
 
 enum tls_state tls_feed(struct tls *tls, struct span in) {
@@ -178,7 +185,7 @@ enum tls_state tls_feed(struct tls *tls, struct span in) {
     }
     tls->bytes_in += (uint32_t)in.len;
     tls->input = in;
-    enum tls_state state = advance(tls);
+    enum tls_state state = tls->capture != NULL ? capture_advance(tls) : advance(tls);
     CHECK(state != TLS_WANTS_READ || tls->input.len == 0);
     return state;
 }
@@ -192,7 +199,7 @@ static enum tls_state cut(struct tls *tls, enum outcome outcome, const char *how
         tls_set_error(tls, "%s", how);
         return finish_refused(tls);
     }
-    return finish(tls, TLS_FAILED, outcome);
+    return tls_finish(tls, TLS_FAILED, outcome);
 }
 
 enum tls_state tls_feed_eof(struct tls *tls) {
@@ -204,8 +211,8 @@ enum tls_state tls_feed_reset(struct tls *tls) {
 }
 
 void tls_give_up(struct tls *tls, enum outcome outcome, const char *why) {
-    if (tls->state == TLS_WANTS_READ) {
+    if (tls->state == TLS_WANTS_READ || tls->state == TLS_WANTS_SECRET) {
         tls_set_error(tls, "%s", why);
-        finish(tls, TLS_FAILED, outcome);
+        tls_finish(tls, TLS_FAILED, outcome);
     }
 }

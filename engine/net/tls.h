@@ -42,15 +42,17 @@ struct tls_config {
 };
 
 struct tls_context; /* SSL_CTX per key view */
+struct capture;
 
 enum err tls_context_new(const struct tls_config *config, struct tls_context **out,
                          struct err_note *note) MUST_USE;
 void tls_context_free(struct tls_context *context);
 
 enum tls_state {
-    TLS_WANTS_READ, /* feed more */
-    TLS_DONE,       /* handshake complete (or complete enough: see facts.depth) */
-    TLS_FAILED,     /* see outcome */
+    TLS_WANTS_READ,   /* feed more */
+    TLS_WANTS_SECRET, /* of a capture only: see capture_derive(); feed nothing */
+    TLS_DONE,         /* handshake complete (or complete enough: see facts.depth) */
+    TLS_FAILED,       /* see outcome */
 };
 
 /* What the handshake showed. */
@@ -68,9 +70,11 @@ struct tls_facts {
 };
 
 struct tls {
-    SSL *ssl;
+    SSL *ssl;                /* NULL in a capture */
+    struct capture *capture; /* the engine of depths below complete (net/capture); else NULL */
     enum tls_state state;
-    enum outcome outcome; /* meaningful when state is not TLS_WANTS_READ */
+    enum outcome outcome; /* meaningful when state is TLS_DONE or TLS_FAILED */
+    bool fallback; /* of a capture, in TLS_FAILED: only depth complete can tell what this is */
     enum key_view key_view;
     struct span input;   /* bytes being fed, during tls_feed only */
     uint8_t *output;     /* caller's buffer, SEND_BUFFER_BYTES */
@@ -120,8 +124,9 @@ size_t tls_peer_chain(const struct tls *tls, CRYPTO_BUFFER *out_certs[CHAIN_CERT
 const char *tls_version_text(uint16_t version);
 const char *tls_cipher_text(uint16_t cipher);
 const char *tls_group_text(uint16_t group);
-const char *tls_signature_text(uint16_t scheme); /* IANA SignatureScheme: "ecdsa_secp256r1_sha256" */
-const char *tls_alert_text(uint8_t alert);                   /* "unrecognized_name"; "unknown" */
+const char *
+tls_signature_text(uint16_t scheme);       /* IANA SignatureScheme: "ecdsa_secp256r1_sha256" */
+const char *tls_alert_text(uint8_t alert); /* "unrecognized_name"; "unknown" */
 bool tls_version_from_text(struct span text, uint16_t *out); /* "1.2", "TLSv1.2", "tls1.2" */
 
 #endif

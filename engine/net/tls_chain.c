@@ -1,7 +1,19 @@
 #include "engine/codec/cert.h"
+#include "engine/net/capture_internal.h"
 #include "engine/net/tls_internal.h"
 
+static size_t captured_chain(const struct capture *capture,
+                             CRYPTO_BUFFER *out_certs[CHAIN_CERTS_MAX]) {
+    for (size_t i = 0; i < capture->cert_count && i < CHAIN_CERTS_MAX; i++) {
+        out_certs[i] = capture->certs[i];
+    }
+    return capture->cert_count;
+}
+
 size_t tls_peer_chain(const struct tls *tls, CRYPTO_BUFFER *out_certs[CHAIN_CERTS_MAX]) {
+    if (tls->capture != NULL) {
+        return captured_chain(tls->capture, out_certs);
+    }
     if (tls->ssl == NULL) {
         return 0;
     }
@@ -15,7 +27,9 @@ size_t tls_peer_chain(const struct tls *tls, CRYPTO_BUFFER *out_certs[CHAIN_CERT
 
 bool tls_awaits_chain(const struct tls *tls) {
     CRYPTO_BUFFER *certs[CHAIN_CERTS_MAX];
-    return SSL_get_pending_cipher(tls->ssl) != NULL && tls_peer_chain(tls, certs) == 0;
+    bool has_hello =
+        tls->capture != NULL ? tls->facts.version != 0 : SSL_get_pending_cipher(tls->ssl) != NULL;
+    return has_hello && tls_peer_chain(tls, certs) == 0;
 }
 
 static bool view_has_key(enum key_view view, enum cert_key key) {
@@ -48,7 +62,7 @@ bool tls_leaf_is_of_other_kind(const struct tls *tls) {
     return cert_walk(der, &leaf) && !view_has_key(tls->key_view, leaf.key);
 }
 
-static enum outcome chain_check(struct tls *tls) {
+enum outcome tls_check_chain(struct tls *tls) {
     CRYPTO_BUFFER *certs[CHAIN_CERTS_MAX];
     size_t count = tls_peer_chain(tls, certs);
     if (count > CHAIN_CERTS_MAX) {
@@ -72,7 +86,7 @@ static enum outcome chain_check(struct tls *tls) {
 
 enum ssl_verify_result_t tls_verify_chain(SSL *ssl, uint8_t *out_alert) {
     struct tls *tls = SSL_get_app_data(ssl);
-    tls->verify_outcome = chain_check(tls);
+    tls->verify_outcome = tls_check_chain(tls);
     if (tls->verify_outcome == OUTCOME_SUCCESS) {
         return ssl_verify_ok;
     }

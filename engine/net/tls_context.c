@@ -1,6 +1,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
+#include "engine/net/capture_internal.h"
 #include "engine/net/tls_internal.h"
 
 /* Bytes of the ALPN list in the ClientHello; more would not leave room in SEND_BUFFER_BYTES. */
@@ -145,6 +146,9 @@ enum err tls_context_new(const struct tls_config *config, struct tls_context **o
     for (size_t i = 0; i < KEY_VIEW_COUNT && err == ERR_NONE; i++) {
         err = view_new(config, &view_rows[i], alpn, alpn_len, &context->views[i], note);
     }
+    if (err == ERR_NONE && !capture_context_init(context)) {
+        err = err_note(note, ERR_RESOURCE, "no memory for a TLS context");
+    }
     if (err != ERR_NONE) {
         tls_context_free(context);
         return err;
@@ -161,5 +165,6 @@ void tls_context_free(struct tls_context *context) {
         SSL_CTX_free(context->views[i]);
     }
     BIO_meth_free(context->bio_method);
+    capture_context_fini(context);
     free(context);
 }

@@ -124,7 +124,7 @@ static bool is_not_offered(const struct tls *tls, bool other_kind) {
     return other_kind;
 }
 
-static enum outcome classify_alert(struct tls *tls, uint8_t alert) {
+enum outcome tls_take_alert(struct tls *tls, uint8_t alert) {
     tls->facts.alert = alert;
     tls_set_error(tls, "alert %u %s", alert, tls_alert_text(alert));
     bool refused = alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_INSUFFICIENT_SECURITY;
@@ -174,7 +174,7 @@ enum outcome tls_classify_errors(struct tls *tls) {
         int reason = ERR_GET_REASON(errors[i]);
         if (ERR_GET_LIB(errors[i]) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET &&
             reason < SSL_AD_REASON_OFFSET + 256) {
-            return classify_alert(tls, (uint8_t)(reason - SSL_AD_REASON_OFFSET));
+            return tls_take_alert(tls, (uint8_t)(reason - SSL_AD_REASON_OFFSET));
         }
     }
     for (size_t i = 0; i < count; i++) {

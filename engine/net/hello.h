@@ -1,0 +1,48 @@
+/* A ClientHello as a template: learnt once from what BoringSSL's SSL object sends in a view, then
+   written for each connection with its own random, session id, key share and server name. The fast
+   flight thus offers exactly what the SSL object offers, and a server answers both alike. Pure;
+   nothing is allocated. */
+#ifndef PINSWEEP_NET_HELLO_H
+#define PINSWEEP_NET_HELLO_H
+
+#include "engine/base/limits.h"
+#include "engine/base/span.h"
+
+#define HELLO_RANDOM_LEN 32
+#define HELLO_SHARE_LEN 32      /* X25519 */
+#define HELLO_TEMPLATE_MAX 1024 /* without server name: ALPN at its longest stays below */
+
+/* What changes from connection to connection. */
+struct hello_values {
+    uint8_t random[HELLO_RANDOM_LEN];
+    uint8_t session_id[32];
+    uint8_t share[HELLO_SHARE_LEN]; /* not used by a template without 1.3 */
+    const char *sni;                /* "": none */
+};
+
+/* Offsets into `bytes`, which holds the handshake message from its header on, without server name
+   and padding. */
+struct hello {
+    uint8_t bytes[HELLO_TEMPLATE_MAX];
+    uint16_t len;
+    uint16_t session_id_at, ciphers_at, extensions_at; /* each at its length */
+    uint16_t share_at;                                 /* 0: no X25519 share is offered */
+    uint16_t signatures_at; /* the schemes' length; 0: the extension is not sent */
+    uint16_t groups_at;     /* the same of supported_groups */
+    bool offers_12, offers_13;
+};
+
+/* Learns from the record that holds a ClientHello without server name. False if it is not one that
+   can be written again: an unknown form, no TLS 1.2 or 1.3 in it, 1.3 without an X25519 share. */
+bool hello_learn(struct hello *hello, struct span record);
+/* Writes the record that sends the ClientHello; returns its length. 0: the name is longer than
+   SNI or `out` can hold. */
+size_t hello_write(const struct hello *hello, const struct hello_values *values,
+                   uint8_t out[SEND_BUFFER_BYTES]);
+
+bool hello_offers_cipher(const struct hello *hello, uint16_t cipher);
+bool hello_offers_signature(const struct hello *hello, uint16_t scheme);
+bool hello_offers_group(const struct hello *hello, uint16_t group);
+bool hello_offers_extension(const struct hello *hello, uint16_t type); /* server_name: always */
+
+#endif
