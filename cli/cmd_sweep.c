@@ -211,7 +211,7 @@ static const struct opt sweep_output_options[] = {
 static void print_help(const struct opt_table *table) {
     puts("usage: pinsweep sweep [-f INVENTORY] [--policy POLICY.yaml]... [OPTIONS]\n"
          "\n"
-         "Makes one complete TLS handshake for each view of each target, builds its certification "
+         "Makes one TLS handshake for each view of each target, builds its certification "
          "paths, judges the\n"
          "pin sets of its host, and writes one JSON line a target.\n"
          "\n"
@@ -245,10 +245,18 @@ static const char *pkix_name(int i) {
     return pkix_text((enum pkix)i);
 }
 
+static uint64_t successes_of(const struct conns_stats *conns) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(conns->by_version); i++) {
+        sum += conns->by_version[i];
+    }
+    return sum;
+}
+
 static void tell_summary(const struct sweep_result *result) {
     char targets[COUNT_TEXT_MAX], seconds[COUNT_TEXT_MAX], rate[COUNT_TEXT_MAX],
-        completed[COUNT_TEXT_MAX], attempted[COUNT_TEXT_MAX], rejected[COUNT_TEXT_MAX],
-        rss[COUNT_TEXT_MAX];
+        completed[COUNT_TEXT_MAX], succeeded[COUNT_TEXT_MAX], proven[COUNT_TEXT_MAX],
+        attempted[COUNT_TEXT_MAX], rejected[COUNT_TEXT_MAX], rss[COUNT_TEXT_MAX];
     double wall = result->seconds > 0 ? result->seconds : 1e-9;
     log_info("%s targets in %s (%s a second)", count_text(targets, result->targets),
              duration_text(seconds, wall),
@@ -257,13 +265,17 @@ static void tell_summary(const struct sweep_result *result) {
     tell_counts("statuses", result->statuses, OUTCOME_COUNT, outcome_name);
     tell_counts("pkix", result->pkix, PKIX_COUNT, pkix_name);
     double cpu = result->cpu_user_s + result->cpu_system_s;
-    log_info("handshakes: %s attempted, %s completed; CPU %.2f s user, %.2f s system (%.0f us a "
-             "handshake); %s MB of memory at most",
-             count_text(attempted, result->conns.opened),
-             count_text(completed, result->conns.completed), result->cpu_user_s,
-             result->cpu_system_s,
-             result->conns.completed > 0 ? cpu * 1e6 / (double)result->conns.completed : 0.0,
+    uint64_t successes = successes_of(&result->conns);
+    log_info("handshakes: %s attempted, %s succeeded, %s proven; CPU %.2f s user, %.2f s system "
+             "(%.0f us a handshake); %s MB of memory at most",
+             count_text(attempted, result->conns.opened), count_text(succeeded, successes),
+             count_text(proven, result->conns.proven), result->cpu_user_s, result->cpu_system_s,
+             successes > 0 ? cpu * 1e6 / (double)successes : 0.0,
              count_text(rss, result->max_rss_bytes >> 20));
+    if (result->conns.fallback > 0) {
+        log_info("%s servers needed the complete handshake in spite of --depth",
+                 count_text(completed, result->conns.fallback));
+    }
     if (result->input.rejected > 0) {
         log_info("%s lines of the input were bad and passed over",
                  count_text(rejected, result->input.rejected));

@@ -298,6 +298,18 @@ static bool set_key_types(void *context, const char *value, const char **out_why
     return setup_each_part(value, add_key_view, &setup->config, out_why);
 }
 
+static bool set_depth(void *context, const char *value, const char **out_why) {
+    struct setup *setup = context;
+    *out_why = "give complete, prove or capture";
+    return depth_from_text(span_str(value), &setup->config.depth);
+}
+
+static bool set_no_escalate(void *context, const char *value, const char **out_why) {
+    (void)value, (void)out_why;
+    ((struct setup *)context)->config.escalate = false;
+    return true;
+}
+
 static bool set_blocklist(void *context, const char *value, const char **out_why) {
     (void)out_why;
     ((struct setup *)context)->blocklist_file = value;
@@ -342,6 +354,17 @@ const struct opt setup_network_options[] = {
     {0, "alpn", "LIST", "protocols to offer, comma-separated; '' offers none (http/1.1)", set_alpn},
     {0, "key-types", "LIST",
      "one view for each of any, rsa, ecdsa, ed25519 (any: the server's choice)", set_key_types},
+    {0, "depth", "D",
+     "how far handshakes go (complete):\n"
+     "complete: to the end, as a client does\n"
+     "prove: until the server has proven that it holds its key; several times faster\n"
+     "capture: until the certificates are there, which proves nothing; the fastest\n"
+     "prove and capture leave handshakes unfinished: servers and their monitoring may log that",
+     set_depth},
+    {0, "no-escalate", NULL,
+     "keep verdicts that rest on captured chains; default: what is\n"
+     "neither match nor unpinned is probed again at depth prove before it is written",
+     set_no_escalate},
     {'b', "blocklist-file", "FILE",
      "addresses, ranges, names and *.suffixes never to touch;\nalso applied to what names resolve "
      "to",
@@ -372,6 +395,8 @@ void setup_init(struct setup *setup) {
                 .tls = {.min_version = 0x0303, .max_version = 0x0304, .alpn = "http/1.1"},
                 .key_views = {KEY_VIEW_ANY},
                 .key_view_count = 1,
+                .depth = DEPTH_COMPLETE,
+                .escalate = true,
                 .chains_max = CHAIN_TABLE_DEFAULT,
             },
         .fail_on_verdicts = 1u << VERDICT_MISMATCH | 1u << VERDICT_OFF_PATH |

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "engine/net/capture.h"
 #include "engine/net/conn_internal.h"
 
 static uint64_t later(uint64_t from_ns, uint64_t span_ns) {
@@ -30,6 +31,7 @@ enum err conns_new(struct ring *ring, struct timer_wheel *wheel, struct tls_cont
     list_init(&conns->ready);
     list_init(&conns->finished);
     list_init(&conns->starved);
+    list_init(&conns->secrets);
     enum err err = pool_init(&conns->pool, sizeof(struct conn), capacity, note);
     if (err != ERR_NONE) {
         free(conns);
@@ -172,21 +174,24 @@ static void begin_close(struct conns *conns, struct conn *conn) {
         conn_queue_last_words(conns, conn);
         conn->closes_by_chain = true;
         timer_arm(conns->wheel, &conn->timer, later(conn->times.finished, CLOSE_TIMEOUT_NS));
+    } else if (conn->has_file && conn->tls.capture != NULL) {
+        conn_queue_reset(conns, conn);
+        conn->closes_by_chain = true;
     } else if (conn->has_file) {
         conn_queue_close(conns, conn);
     }
 }
 
 static void count_finished(struct conns *conns, const struct conn *conn) {
+    conns->stats.fallback += conn->tls.fallback;
     if (conn->outcome != OUTCOME_SUCCESS) {
         return;
     }
+    unsigned version = conn->tls.facts.version & 0xFFu;
+    conns->stats.by_version[version < 5 ? version : 4]++;
     conns->stats.proven += conn->tls.facts.proof == PROOF_POSSESSION;
-    if (conn->tls.facts.depth == DEPTH_COMPLETE) {
-        unsigned version = conn->tls.facts.version & 0xFFu;
-        conns->stats.completed++;
-        conns->stats.by_version[version < 5 ? version : 4]++;
-    }
+    conns->stats.completed += conn->tls.facts.depth == DEPTH_COMPLETE;
+    conns->stats.captured += conn->tls.facts.depth == DEPTH_CAPTURE;
 }
 
 static void finish(struct conns *conns, struct conn *conn, enum outcome outcome, int error_number) {
@@ -205,7 +210,7 @@ static void finish(struct conns *conns, struct conn *conn, enum outcome outcome,
 /* Ends it for a reason outside TLS; `words` become the record's error. */
 static void finish_outside(struct conns *conns, struct conn *conn, enum outcome outcome,
                            int error_number, const char *words) {
-    if (conn->tls.ssl != NULL) {
+    if (conn->tls.ssl != NULL || conn->tls.capture != NULL) {
         tls_give_up(&conn->tls, outcome, words);
     } else {
         snprintf(conn->tls.facts.error, sizeof conn->tls.facts.error, "%s", words);
@@ -326,8 +331,8 @@ static void note_closing(struct conns *conns, struct conn *conn, const struct io
         conn->has_file = false; /* EBADF: it never stood */
     } else if (cqe->flags & IORING_CQE_F_BUFFER) {
         ring_buffer_give(conns->ring, (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT));
-    } else if (op == RING_OP_SEND && conn->closes_by_chain) {
-        /* The last words failed and took the close behind them along. */
+    } else if ((op == RING_OP_SEND || op == RING_OP_CONNECT) && conn->closes_by_chain) {
+        /* The last words, or the reset, failed and took the close behind them along. */
         conn->closes_by_chain = false;
         conn_queue_close(conns, conn);
     }
@@ -373,25 +378,31 @@ void conns_on_timer(struct conns *conns, struct timer *timer) {
 
 /* --- step --- */
 
+static bool begin_handshake(struct conns *conns, struct conn *conn) {
+    const struct conn_request *request = &conn->request;
+    if (request->depth != DEPTH_COMPLETE && capture_can(conns->tls, request->key_view)) {
+        return capture_init(&conn->tls, conns->tls, request->key_view, request->sni, request->depth,
+                            conn->output, conn->times.connected);
+    }
+    conns->stats.fallback += request->depth != DEPTH_COMPLETE;
+    return tls_init(&conn->tls, conns->tls, request->key_view, request->sni, conn->output);
+}
+
 static void step_connected(struct conns *conns, struct conn *conn) {
     move_to(conns, conn, CONN_HANDSHAKE);
     conns->stats.connected++;
     conn->expired = false;
     arm_stage(conns, conn, conn->times.connected, conn->request.io_timeout_ns);
-    if (!tls_init(&conn->tls, conns->tls, conn->request.key_view, conn->request.sni,
-                  conn->output)) {
+    if (!begin_handshake(conns, conn)) {
         finish(conns, conn, conn->tls.outcome, 0);
         return;
     }
     conn_queue_exchange(conns, conn);
 }
 
-static void step_data(struct conns *conns, struct conn *conn) {
-    struct span bytes = ring_buffer(conns->ring, conn->ready_buffer_id, conn->ready_len);
-    conns->stats.bytes_in += bytes.len;
-    enum tls_state state = tls_feed(&conn->tls, bytes);
-    ring_buffer_give(conns->ring, conn->ready_buffer_id);
-    if (state != TLS_WANTS_READ) {
+/* The flight so far was looked at: the end, or more is awaited. */
+static void go_on(struct conns *conns, struct conn *conn) {
+    if (conn->tls.state != TLS_WANTS_READ) {
         finish(conns, conn, conn->tls.outcome, 0);
     } else if (conn->expired) {
         finish_timeout(conns, conn);
@@ -400,6 +411,36 @@ static void step_data(struct conns *conns, struct conn *conn) {
             tls_drained(&conn->tls); /* nobody takes it any more */
         }
         conn_queue_exchange(conns, conn);
+    }
+}
+
+static void step_data(struct conns *conns, struct conn *conn) {
+    struct span bytes = ring_buffer(conns->ring, conn->ready_buffer_id, conn->ready_len);
+    conns->stats.bytes_in += bytes.len;
+    enum tls_state state = tls_feed(&conn->tls, bytes);
+    ring_buffer_give(conns->ring, conn->ready_buffer_id);
+    if (state == TLS_WANTS_SECRET) {
+        list_push_back(&conns->secrets, &conn->node);
+    } else {
+        go_on(conns, conn);
+    }
+}
+
+/* The captures whose ServerHello came in this step. */
+static void step_secrets(struct conns *conns) {
+    while (!list_is_empty(&conns->secrets)) { /* every turn takes some */
+        struct conn *batch[X25519_BATCH_MAX];
+        struct tls *waiting[X25519_BATCH_MAX];
+        size_t count = 0;
+        while (count < X25519_BATCH_MAX && !list_is_empty(&conns->secrets)) {
+            batch[count] = CONTAINER_OF(list_pop_front(&conns->secrets), struct conn, node);
+            waiting[count] = &batch[count]->tls;
+            count++;
+        }
+        capture_derive(waiting, count);
+        for (size_t i = 0; i < count; i++) {
+            go_on(conns, batch[i]);
+        }
     }
 }
 
@@ -477,6 +518,7 @@ void conns_step(struct conns *conns) {
     while ((node = list_pop_front(&conns->ready)) != NULL) {
         step(conns, CONTAINER_OF(node, struct conn, node));
     }
+    step_secrets(conns);
     /* By now every buffer is back. */
     while ((node = list_pop_front(&conns->starved)) != NULL) {
         struct conn *conn = CONTAINER_OF(node, struct conn, node);

@@ -1,6 +1,6 @@
-/* Connections of one worker: socket life cycle on the ring around a sans-I/O TLS client. A
-   connection is one attempt at (address, port, key type); retries and several addresses are the
-   probe's affair.
+/* Connections of one worker: socket life cycle on the ring around a sans-I/O TLS client:
+   BoringSSL's SSL object for depth complete, net/capture for the depths below it. A connection is
+   one attempt at (address, port, key type); retries and several addresses are the probe's affair.
 
    States, one enum, every transition through one function that asserts the legal edge:
      CONNECTING  socket and connect are linked submissions on fixed file = pool index
@@ -27,7 +27,8 @@ struct conn_request {
     struct netaddr address;
     uint16_t port;
     enum key_view key_view;
-    const char *sni; /* borrowed until conn_release; NULL: none */
+    enum depth depth; /* a view that cannot be captured is completed */
+    const char *sni;  /* borrowed until conn_release; NULL: none */
     uint64_t connect_timeout_ns;
     uint64_t io_timeout_ns;      /* from connected to handshake done */
     uint64_t target_deadline_ns; /* absolute; 0: none */
@@ -82,8 +83,11 @@ struct conn {
 struct conns;
 
 struct conns_stats {
-    uint64_t opened, connected, completed, proven, bytes_in, bytes_out;
-    uint64_t by_version[5]; /* completed: SSL3-, 1.0, 1.1, 1.2, 1.3 */
+    uint64_t opened, connected, bytes_in, bytes_out;
+    uint64_t completed, captured; /* successes at depths complete and capture */
+    uint64_t proven;              /* successes with proof of possession, whatever the depth */
+    uint64_t fallback;            /* asked for below depth complete, but only that could tell */
+    uint64_t by_version[5];       /* successes: SSL3-, 1.0, 1.1, 1.2, 1.3 */
 };
 
 /* The ring must outlive the conns. `capacity` connections at most (= ring_config.direct_count). */
@@ -104,7 +108,8 @@ void conns_on_completion(struct conns *conns, const struct io_uring_cqe *cqe);
 void conns_on_timer(struct conns *conns, struct timer *timer);
 /* Whether this expired timer is a connection's (else the worker's own). */
 bool conns_owns_timer(const struct conns *conns, const struct timer *timer);
-/* Step: runs the handshakes that have news and queues their sends. */
+/* Step: runs the handshakes that have news, computes the secrets that captures wait for, together,
+ * and queues sends. */
 void conns_step(struct conns *conns);
 /* The next finished connection, or NULL. */
 struct conn *conns_next_finished(struct conns *conns);

@@ -11,7 +11,7 @@ struct conns {
     const struct clock *clock;
     struct pool pool;
     uint8_t *outputs; /* SEND_BUFFER_BYTES per slot, resident as used */
-    struct list ready, finished, starved;
+    struct list ready, finished, starved, secrets;
     struct conns_stats stats;
 };
 
@@ -23,6 +23,8 @@ void conn_queue_connect(struct conns *conns, struct conn *conn);
 void conn_queue_exchange(struct conns *conns, struct conn *conn);
 /* What waits in the output, then close. */
 void conn_queue_last_words(struct conns *conns, struct conn *conn);
+/* A reset, then close: no FIN, and no TIME_WAIT on our side. */
+void conn_queue_reset(struct conns *conns, struct conn *conn);
 void conn_queue_cancel(struct conns *conns, struct conn *conn);
 void conn_queue_close(struct conns *conns, struct conn *conn);
 

@@ -91,6 +91,19 @@ void conn_queue_last_words(struct conns *conns, struct conn *conn) {
     queue_close(conns, conn);
 }
 
+/* connect() to no address dissolves the association: TCP sends RST (tcp(7)). A capture ends in the
+   middle of a handshake; with FIN each would leave 60 s of TIME_WAIT behind, and connect() gets
+   slow at some 14,000 of them for one destination. */
+void conn_queue_reset(struct conns *conns, struct conn *conn) {
+    static struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    ring_reserve(conns->ring, 2);
+    struct io_uring_sqe *sqe = ring_sqe(conns->ring);
+    io_uring_prep_connect(sqe, (int)slot_of(conns, conn), &nowhere, sizeof nowhere);
+    finish_entry(conns, conn, sqe, RING_OP_CONNECT,
+                 IOSQE_FIXED_FILE | IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS);
+    queue_close(conns, conn);
+}
+
 void conn_queue_close(struct conns *conns, struct conn *conn) {
     queue_close(conns, conn);
 }

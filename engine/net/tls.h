@@ -34,6 +34,7 @@ bool key_view_from_text(struct span text, enum key_view *out);
 enum depth { DEPTH_COMPLETE, DEPTH_PROVE, DEPTH_CAPTURE };
 enum proof { PROOF_NONE, PROOF_POSSESSION };
 const char *depth_text(enum depth depth);
+bool depth_from_text(struct span text, enum depth *out);
 const char *proof_text(enum proof proof);
 
 struct tls_config {

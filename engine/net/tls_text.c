@@ -33,6 +33,17 @@ const char *depth_text(enum depth depth) {
     return texts[depth];
 }
 
+bool depth_from_text(struct span text, enum depth *out) {
+    static const enum depth depths[] = {DEPTH_COMPLETE, DEPTH_PROVE, DEPTH_CAPTURE};
+    for (size_t i = 0; i < ARRAY_COUNT(depths); i++) {
+        if (span_equal_str(text, depth_text(depths[i]))) {
+            *out = depths[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *proof_text(enum proof proof) {
     static const char *const texts[] = {[PROOF_NONE] = "none", [PROOF_POSSESSION] = "possession"};
     CHECK((unsigned)proof < ARRAY_COUNT(texts));

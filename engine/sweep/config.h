@@ -45,11 +45,14 @@ struct sweep_config {
     struct tls_config tls;
     enum key_view key_views[KEY_VIEWS_MAX];
     uint32_t key_view_count;
+    enum depth depth;
+    bool escalate;       /* at depth capture: see judge_wants_proof() */
     uint32_t chains_max; /* remembered per worker */
     bool pin_cores;
 
     /* Output */
-    const char *output_file; /* NULL: standard output, or nothing with a listener; "-": standard output */
+    const char
+        *output_file; /* NULL: standard output, or nothing with a listener; "-": standard output */
     const char *chains_file; /* NULL: none */
     bool chains_pem;
     bool overwrite, append;

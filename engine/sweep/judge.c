@@ -31,6 +31,34 @@ void judge_fini(struct judge *judge) {
     *judge = (struct judge){0};
 }
 
+enum proof judge_proof(const struct judgement *judgement) {
+    bool any = false, all = true;
+    for (uint32_t i = 0; i < judgement->target->probe_count; i++) {
+        const struct probe *probe = &judgement->target->probes[i];
+        if (judge_view_counts(probe)) {
+            any = true;
+            all = all && probe->facts.proof == PROOF_POSSESSION;
+        }
+    }
+    return any && all ? PROOF_POSSESSION : PROOF_NONE;
+}
+
+bool judge_is_unproven(const struct probe *probe) {
+    return probe->depth == DEPTH_CAPTURE && judge_view_counts(probe);
+}
+
+bool judge_wants_proof(const struct judgement *judgement) {
+    if (judgement->verdict == VERDICT_MATCH || judgement->verdict == VERDICT_UNPINNED) {
+        return false;
+    }
+    for (uint32_t i = 0; i < judgement->target->probe_count; i++) {
+        if (judge_is_unproven(&judgement->target->probes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool judge_view_counts(const struct probe *probe) {
     return probe->outcome == OUTCOME_SUCCESS && probe->chain != NULL;
 }

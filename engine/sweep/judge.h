@@ -42,6 +42,13 @@ void judge_fini(struct judge *judge);
 void judge_target(struct judge *judge, struct target *target, int64_t now_ms,
                   struct judgement *out);
 
+/* What every judged view has: possession, if there is one and all of them were proven. */
+enum proof judge_proof(const struct judgement *judgement);
+/* Whether the verdict rests on a chain that was only captured and is one that somebody may act on:
+   neither match nor unpinned. */
+bool judge_wants_proof(const struct judgement *judgement);
+/* Whether the view is a chain that was only captured, and no deeper attempt was made yet. */
+bool judge_is_unproven(const struct probe *probe);
 /* Whether the view is judged: it succeeded and its leaf is well-formed. */
 bool judge_view_counts(const struct probe *probe);
 /* RFC 9525: the leaf covers the name (the SNI, else the host) or address that was asked for. */

@@ -39,8 +39,8 @@ static void write_handshakes(struct json *json, const struct conns_stats *conns)
     json_key_u64(json, "connected", conns->connected);
     json_key_u64(json, "completed", conns->completed);
     json_key_u64(json, "proven", conns->proven);
-    json_key_u64(json, "captured", 0);
-    json_key_u64(json, "fallback", 0);
+    json_key_u64(json, "captured", conns->captured);
+    json_key_u64(json, "fallback", conns->fallback);
     json_key(json, "by_version");
     json_object_begin(json);
     for (size_t i = 0; i < ARRAY_COUNT(versions); i++) {
@@ -98,6 +98,13 @@ static size_t compose(char *buffer, size_t capacity, const struct sweep_config *
     json_time_ms(&json, result->ended_ms);
     json_key_bool(&json, "interrupted", result->interrupted);
     write_counts(&json, result);
+    json_key_text(&json, "depth", depth_text(config->depth));
+    json_key_text(&json, "depth_warning",
+                  config->depth == DEPTH_COMPLETE
+                      ? ""
+                      : "handshakes were left unfinished: servers and their monitoring may have "
+                        "logged that");
+    json_key_bool(&json, "escalate", config->escalate);
     write_handshakes(&json, &result->conns);
     write_tables(&json, result);
     json_key_u64(&json, "workers", result->plan.workers);

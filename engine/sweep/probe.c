@@ -26,7 +26,8 @@ static void probe_move(struct probe *probe, enum probe_state to) {
         CHECK(to == PROBE_WAITING || to == PROBE_PARKED || to == PROBE_DONE);
         break;
     case PROBE_DONE:
-        CHECK(false); /* a probe that is done stays done */
+        CHECK(to == PROBE_WAITING); /* once, for proof */
+        break;
     }
     probe->state = to;
 }
@@ -124,6 +125,7 @@ static void make_probes(struct worker *worker, struct target *target) {
     target->state = TARGET_PROBING;
     for (uint32_t i = 0; i < target->probe_count; i++) {
         struct probe *probe = &target->probes[i];
+        probe->depth = config->depth;
         const struct netaddr *address = &target->addresses[probe->first_address_idx];
         if (config->all_addresses && blocklist_has_address(config->blocklist, address)) {
             probe_done(worker, probe, OUTCOME_BLOCKLISTED);
@@ -248,6 +250,7 @@ void probe_open(struct worker *worker, struct probe *probe) {
         .address = *address,
         .port = target->port,
         .key_view = probe->key_view,
+        .depth = probe->depth,
         .sni = target->sni[0] != '\0' ? target->sni : NULL,
         .connect_timeout_ns = config->connect_timeout_ns,
         .io_timeout_ns = config->io_timeout_ns,
@@ -294,18 +297,36 @@ static enum outcome keep_evidence(struct worker *worker, struct probe *probe) {
     return OUTCOME_SUCCESS;
 }
 
+/* Only the SSL object can tell what this server does: a new connection, not a retry. */
+static void fall_back(struct worker *worker, struct probe *probe, bool has_time) {
+    probe->depth = DEPTH_COMPLETE;
+    /* Unless that attempt is made, nothing is known but that there was no time for it. */
+    probe->outcome = worker->aborting ? OUTCOME_CANCELLED : OUTCOME_TARGET_TIMEOUT;
+    snprintf(probe->facts.error, sizeof probe->facts.error,
+             "no time was left to complete the handshake");
+    drop_chain(worker, probe);
+    if (has_time) {
+        probe_wait(worker, probe);
+    } else {
+        probe_done(worker, probe, probe->outcome);
+    }
+}
+
 void probe_on_finished(struct worker *worker, struct probe *probe) {
     struct target *target = probe->target;
     enum outcome outcome = keep_evidence(worker, probe);
+    bool fallback = probe->conn->tls.fallback;
     probe->outcome = outcome;
     conn_release(worker->conns, probe->conn);
     probe->conn = NULL;
     limiter_done(worker->shared->limiter, &target->addresses[probe->address_idx]);
     probe->limiter_held = false;
     clock_pause(worker, target);
-    bool again = outcome_is_retryable(outcome) && !target->timed_out && target->remaining_ns > 0 &&
-                 !worker->aborting;
-    if (again && probe->address_idx + 1 < probe->first_address_idx + probe->address_count) {
+    bool has_time = !target->timed_out && target->remaining_ns > 0 && !worker->aborting;
+    bool again = has_time && outcome_is_retryable(outcome);
+    if (fallback) {
+        fall_back(worker, probe, has_time);
+    } else if (again && probe->address_idx + 1 < probe->first_address_idx + probe->address_count) {
         probe->address_idx++;
         probe_wait(worker, probe);
     } else if (again && probe->round < worker->config->retries) {
@@ -323,6 +344,20 @@ void probe_on_finished(struct worker *worker, struct probe *probe) {
 void probe_on_park_timer(struct worker *worker, struct probe *probe) {
     back_off_end(worker, probe);
     probe_wait(worker, probe);
+}
+
+void probe_escalate(struct worker *worker, struct target *target) {
+    CHECK(target->state == TARGET_JUDGING);
+    list_remove(&target->node);
+    target->state = TARGET_PROBING;
+    for (uint32_t i = 0; i < target->probe_count; i++) {
+        struct probe *probe = &target->probes[i];
+        if (judge_is_unproven(probe)) {
+            probe->depth = DEPTH_PROVE;
+            target->probes_done--;
+            probe_wait(worker, probe);
+        }
+    }
 }
 
 /* --- ends from outside --- */

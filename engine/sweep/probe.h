@@ -2,6 +2,8 @@
    next, when to try again, when it is done. Called by the worker's stages; runs no stage itself.
 
      NEW -> WAITING -> OPEN -> DONE            the usual way
+                       OPEN -> WAITING          only the SSL object can tell: depth complete
+                                DONE -> WAITING a verdict that wants proof: depth prove
             WAITING -> PARKED -> WAITING        our own politeness says not now
                        OPEN -> WAITING          the next address of the name
                        OPEN -> PARKED           another round after a back-off
@@ -26,6 +28,8 @@ void probe_on_park_timer(struct worker *worker, struct probe *probe);
 void probe_on_target_timer(struct worker *worker, struct target *target);
 /* Every target ends now; what is not known is cancelled. */
 void probe_cancel_all(struct worker *worker);
+/* The verdict wants proof: every view that was only captured is probed again at depth prove. */
+void probe_escalate(struct worker *worker, struct target *target);
 /* After the report: releases chains and memory, the target's slot goes back. */
 void probe_release_target(struct worker *worker, struct target *target);
 

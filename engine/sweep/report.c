@@ -349,6 +349,7 @@ static size_t write_record(const struct judgement *judgement, enum report_detail
     json_key_text(&json, "verdict", verdict_text(judgement->verdict));
     json_key_bool(&json, "complete", judgement->complete);
     json_key_i64(&json, "views_failed", judgement->views_failed);
+    json_key_text(&json, "proof", proof_text(judge_proof(judgement)));
     write_sets(&json, judgement, detail, set_limit);
     json_key(&json, "views");
     json_array_begin(&json);

@@ -141,7 +141,9 @@ static void add_conns(struct conns_stats *sum, const struct conns_stats *one) {
     sum->opened += one->opened;
     sum->connected += one->connected;
     sum->completed += one->completed;
+    sum->captured += one->captured;
     sum->proven += one->proven;
+    sum->fallback += one->fallback;
     sum->bytes_in += one->bytes_in;
     sum->bytes_out += one->bytes_out;
     for (size_t i = 0; i < ARRAY_COUNT(sum->by_version); i++) {

@@ -24,6 +24,7 @@ struct probe {
     struct target *target;
     enum probe_state state;
     enum key_view key_view;
+    enum depth depth;       /* of the next attempt */
     uint16_t address_idx;   /* into the target's addresses: where it is, or was last */
     uint16_t address_count; /* how many it may fall back to, from the first */
     uint16_t first_address_idx;

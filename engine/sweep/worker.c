@@ -395,6 +395,10 @@ static void worker_judge(struct worker *worker) {
         struct target *target = CONTAINER_OF(node, struct target, node);
         struct judgement judgement;
         judge_target(&worker->judge, target, wall_ms, &judgement);
+        if (worker->config->escalate && !worker->aborting && judge_wants_proof(&judgement)) {
+            probe_escalate(worker, target);
+            continue;
+        }
         bool writes = worker->shared->sink != NULL;
         if (writes && (!write_chains(worker, target) || !write_record(worker, &judgement))) {
             return; /* the writer is behind: the target stays first in line */

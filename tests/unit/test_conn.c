@@ -179,6 +179,100 @@ static void test_success(void) {
     client_fini();
 }
 
+/* The depths without an SSL object; the peer sees no answer to its flight, and a reset. */
+static void test_depths(void) {
+    static const enum depth depths[] = {DEPTH_PROVE, DEPTH_CAPTURE};
+    if (!client_init()) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(depths); i++) {
+        for (uint16_t version = 0x0303; version <= 0x0304; version++) {
+            struct peer_spec spec = {.key = MINT_P256,
+                                     .min_version = version,
+                                     .max_version = version,
+                                     .extra_certs = 3,
+                                     .padding_len = 3000};
+            struct serve serve = {.script = SERVE_TLS, .context = peer_context_new(&spec)};
+            CU_ASSERT_TRUE_FATAL(serve_start(&serve));
+            struct conn_request request = request_to(serve.port);
+            request.depth = depths[i];
+            const struct result *result = attempt(&request);
+            CU_ASSERT_EQUAL(result->outcome, OUTCOME_SUCCESS);
+            CU_ASSERT_EQUAL(result->facts.version, version);
+            CU_ASSERT_EQUAL(result->facts.depth, depths[i]);
+            CU_ASSERT_EQUAL(result->facts.proof,
+                            depths[i] == DEPTH_PROVE ? PROOF_POSSESSION : PROOF_NONE);
+            CU_ASSERT_EQUAL(result->cert_count, 4);
+            serve_stop(&serve);
+            CU_ASSERT_EQUAL(atomic_load(&serve.handshakes), 0);
+            SSL_CTX_free(serve.context);
+        }
+    }
+    struct conns_stats stats;
+    conns_get_stats(client.conns, &stats);
+    CU_ASSERT_EQUAL(stats.completed, 0);
+    CU_ASSERT_EQUAL(stats.captured, 2);
+    CU_ASSERT_EQUAL(stats.proven, 2);
+    CU_ASSERT_EQUAL(stats.fallback, 0);
+    CU_ASSERT_EQUAL(stats.by_version[3], 2);
+    CU_ASSERT_EQUAL(stats.by_version[4], 2);
+    client_fini();
+}
+
+/* Their secrets are computed together; more of them than receive buffers. */
+static void test_many_captures(void) {
+    if (!client_init()) {
+        return;
+    }
+    struct peer_spec spec = {.key = MINT_P256, .min_version = 0x0304, .extra_certs = 1};
+    struct serve serve = {.script = SERVE_TLS, .context = peer_context_new(&spec)};
+    CU_ASSERT_TRUE_FATAL(serve_start(&serve));
+    struct conn_request request = request_to(serve.port);
+    request.depth = DEPTH_PROVE;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(conn_open(client.conns, &request));
+    }
+    client_drain();
+    CU_ASSERT_EQUAL(client.outcomes[OUTCOME_SUCCESS], SLOTS);
+    serve_stop(&serve);
+    SSL_CTX_free(serve.context);
+    client_fini();
+}
+
+static void test_capture_failures(void) {
+    if (!client_init()) {
+        return;
+    }
+    /* HelloRetryRequest: for the SSL object. */
+    struct peer_spec spec = {.key = MINT_P256, .min_version = 0x0304, .groups = "P-384"};
+    struct serve retry = {.script = SERVE_TLS, .context = peer_context_new(&spec)};
+    CU_ASSERT_TRUE_FATAL(serve_start(&retry));
+    struct conn_request request = request_to(retry.port);
+    request.depth = DEPTH_CAPTURE;
+    CU_ASSERT_EQUAL(attempt(&request)->outcome, OUTCOME_UNSUPPORTED);
+    struct conns_stats stats;
+    conns_get_stats(client.conns, &stats);
+    CU_ASSERT_EQUAL(stats.fallback, 1);
+    serve_stop(&retry);
+    SSL_CTX_free(retry.context);
+    /* The same words as of an SSL object. */
+    struct serve silent = {.script = SERVE_SILENT};
+    CU_ASSERT_TRUE_FATAL(serve_start(&silent));
+    request.port = silent.port;
+    request.io_timeout_ns = SHORT_NS;
+    const struct result *result = attempt(&request);
+    CU_ASSERT_EQUAL(result->outcome, OUTCOME_IO_TIMEOUT);
+    CU_ASSERT_STRING_EQUAL(result->facts.error, "the handshake was not done within 120 ms");
+    serve_stop(&silent);
+    struct serve http = {.script = SERVE_BYTES, .bytes = span_str("HTTP/1.1 400 Bad Request")};
+    CU_ASSERT_TRUE_FATAL(serve_start(&http));
+    request.port = http.port;
+    request.io_timeout_ns = LONG_NS;
+    CU_ASSERT_EQUAL(attempt(&request)->outcome, OUTCOME_NOT_TLS);
+    serve_stop(&http);
+    client_fini();
+}
+
 static void test_ipv6(void) {
     if (!client_init()) {
         return;
@@ -636,7 +730,9 @@ static void test_openssl(void) {
     pem_files_remove(&files);
 }
 
-SUITE_MAIN("conn", {"success", test_success}, {"IPv6", test_ipv6},
+SUITE_MAIN("conn", {"depths without an SSL object", test_depths},
+           {"many captures", test_many_captures}, {"captures that fail", test_capture_failures},
+           {"success", test_success}, {"IPv6", test_ipv6},
            {"client certificate", test_client_certificate},
            {"refused and unreachable", test_refused_and_unreachable}, {"scripts", test_scripts},
            {"deadlines", test_deadlines}, {"flood", test_flood},
