@@ -7,7 +7,7 @@
 #include "engine/policy/policy.h"
 
 const char *const import_format_words[] = {"auto", "native", "android", "okhttp",
-                                           "curl", "tlsa",   NULL};
+                                           "curl", "tlsa",   "csv",     NULL};
 
 struct format {
     enum err (*run)(struct import *import, struct span bytes);
@@ -18,6 +18,7 @@ static const struct format formats[] = {
     [IMPORT_ANDROID] = {import_android, "pin-set"},
     [IMPORT_OKHTTP] = {import_okhttp, "pattern with pins"},
     [IMPORT_CURL] = {import_curl, "host with pins"},
+    [IMPORT_CSV] = {import_csv, "row with a pin"},
     [IMPORT_TLSA] = {import_tlsa, "TLSA record of a _port._tcp owner"},
 };
 
@@ -34,6 +35,18 @@ static struct span without_blank_front(struct span bytes) {
 static bool begins(struct span text, const char *words) {
     size_t len = strlen(words);
     return text.len >= len && memcmp(text.data, words, len) == 0;
+}
+
+static bool is_csv_header(struct span text) {
+    bool host = false, pin = false;
+    uint32_t cells = 0;
+    for (; text.len > 0; cells++) {
+        struct span cell = span_trim(span_take(&text, span_find(text, ',')));
+        span_take(&text, 1);
+        host = host || text_equal_ignore_case(cell, span_of("host", 4));
+        pin = pin || text_equal_ignore_case(cell, span_of("pin", 3));
+    }
+    return cells >= 2 && (host || pin);
 }
 
 /* A directive, a comment, or owner, TTL, class and type in any of their orders. */
@@ -67,6 +80,9 @@ static enum import_format recognise_line(struct span text) {
     }
     if (begins(second, "sha256/") || begins(second, "sha1/")) {
         return IMPORT_OKHTTP;
+    }
+    if (is_csv_header(line_text)) {
+        return IMPORT_CSV;
     }
     return is_zone_line(line_text) ? IMPORT_TLSA : IMPORT_NATIVE;
 }

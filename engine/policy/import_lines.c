@@ -70,7 +70,7 @@ struct import_set *import_sets_get(struct import *import, struct import_sets *se
         struct import_set *set = arena_alloc(&import->scratch, sizeof *set);
         import_set_begin(import, set, client, line);
         sets->items[sets->count] = set;
-        sets->texts[sets->count] = text;
+        sets->texts[sets->count] = arena_copy_text(&import->scratch, span_str(text));
         *slot = ++sets->count;
     }
     return sets->items[*slot - 1];

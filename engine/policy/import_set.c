@@ -166,7 +166,7 @@ void import_set_begin(struct import *import, struct import_set *out, enum pin_cl
 
 static void *grown(struct import *import, const void *items, uint32_t count, uint32_t *capacity,
                    size_t item_len) {
-    *capacity = *capacity > 0 ? 2 * *capacity : 4;
+    *capacity = *capacity > 0 ? 2 * *capacity : 1;
     void *more = arena_alloc(&import->scratch, *capacity * item_len);
     if (count > 0) {
         memcpy(more, items, count * item_len);
@@ -224,6 +224,10 @@ enum err import_set_end(struct import *import, struct import_set *under_way) {
                under_way->excluded_count * sizeof *set->excluded);
         set->excluded_count = under_way->excluded_count;
     }
+    import->added++;
+    if (set->name[0] != '\0') {
+        return pin_index_add(import->index, set, import->note);
+    }
     const char *host = import_host_text(import, &set->hosts[0]);
     size_t prefix_len = strlen(import->prefix), host_len = strlen(host);
     char *name = arena_alloc(arena, prefix_len + 1 + host_len + 1);
@@ -231,7 +235,6 @@ enum err import_set_end(struct import *import, struct import_set *under_way) {
     name[prefix_len] = ':';
     memcpy(name + prefix_len + 1, host, host_len);
     set->name = name;
-    import->added++;
     return pin_index_add(import->index, set, import->note);
 }
 

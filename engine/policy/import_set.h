@@ -76,7 +76,7 @@ void import_set_add_host(struct import *import, struct import_set *set, struct p
 /* False, and nothing added, if the set has the same pin already, or too many of them (which
    import_set_end() tells). */
 bool import_set_add_pin(struct import *import, struct import_set *set, const struct pin *pin);
-/* Names the set after its first host and adds it to the index. */
+/* Names the set after its first host, unless it has a name, and adds it to the index. */
 enum err import_set_end(struct import *import, struct import_set *set) MUST_USE;
 
 /* For clients that take the most specific entry of a host: an entry without pins takes its hosts
@@ -97,5 +97,6 @@ enum err import_android(struct import *import, struct span xml) MUST_USE;
 enum err import_okhttp(struct import *import, struct span text) MUST_USE;
 enum err import_curl(struct import *import, struct span text) MUST_USE;
 enum err import_tlsa(struct import *import, struct span text) MUST_USE;
+enum err import_csv(struct import *import, struct span text) MUST_USE;
 
 #endif
