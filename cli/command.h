@@ -11,6 +11,7 @@ struct command {
 
 int cmd_sweep(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_hash(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 
 /* The arguments as the program got them, for the metadata. */

@@ -15,6 +15,7 @@ static const struct command commands[] = {
     {"sweep", "sweep an inventory: one TLS handshake a view, one verdict line a target", cmd_sweep},
     {"inspect", "look at one endpoint: every view, the chain as a tree, pins ready to paste",
      cmd_inspect},
+    {"hash", "hash the certificates in files: bundles, dumps, other scanners' outputs", cmd_hash},
     {"demo", "sweep a simulated fleet on this machine", cmd_demo},
 };
 

@@ -106,4 +106,16 @@
 #define BLOCKS_PER_WORKER 8           /* then the worker waits for the writer */
 #define FLUSH_NS UINT64_C(1000000000) /* a line is never held back longer than this */
 
+/* --- corpora (pinsweep hash) --- */
+#define CORPUS_BLOCK_BYTES                                                                         \
+    (256u << 10) /* input handed to a worker at a time: it and its DER stay in a core's cache */
+#define CORPUS_RECORD_BYTES_MAX                                                                    \
+    (16u << 20)              /* one record: a PKCS#7 bundle of 10,000 certificates fits */
+#define CORPUS_PIECES_MAX 64 /* small files that share a block */
+#define CORPUS_DEPTH_MAX 64  /* folders in folders */
+#define CORPUS_THREADS_MAX 256
+#define CORPUS_HEADER_BYTES_MAX (64u << 10) /* the first line of a CSV file; also looked at to guess */
+#define CORPUS_UNIQUE_DEFAULT                                                                      \
+    (16u << 20) /* pins that --unique remembers: 1 GB at most, taken as they come */
+
 #endif
