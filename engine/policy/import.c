@@ -6,8 +6,10 @@
 #include "engine/policy/import_set.h"
 #include "engine/policy/policy.h"
 
-const char *const import_format_words[] = {"auto", "native", "android", "okhttp",
-                                           "curl", "tlsa",   "csv",     NULL};
+const char *const import_format_words[] = {"auto", "native", "android", "okhttp", "curl",
+                                           "tlsa", "csv",    "plist",   NULL};
+
+#define XML_HEAD_BYTES 4096
 
 struct format {
     enum err (*run)(struct import *import, struct span bytes);
@@ -18,6 +20,7 @@ static const struct format formats[] = {
     [IMPORT_ANDROID] = {import_android, "pin-set"},
     [IMPORT_OKHTTP] = {import_okhttp, "pattern with pins"},
     [IMPORT_CURL] = {import_curl, "host with pins"},
+    [IMPORT_PLIST] = {import_plist, "NSPinnedDomains or TSKPinnedDomains"},
     [IMPORT_CSV] = {import_csv, "row with a pin"},
     [IMPORT_TLSA] = {import_tlsa, "TLSA record of a _port._tcp owner"},
 };
@@ -90,8 +93,13 @@ static enum import_format recognise_line(struct span text) {
 /* What is nothing else is native: its reader then says what is wrong. */
 static enum import_format recognise(struct span bytes) {
     struct span text = without_blank_front(bytes);
+    if (begins(text, "bplist")) {
+        return IMPORT_PLIST;
+    }
     if (text.len > 0 && text.data[0] == '<') {
-        return IMPORT_ANDROID;
+        /* Real ones say it within the first lines, comments included. */
+        struct span head = span_take(&text, XML_HEAD_BYTES);
+        return memmem(head.data, head.len, "<plist", 6) != NULL ? IMPORT_PLIST : IMPORT_ANDROID;
     }
     return recognise_line(text);
 }

@@ -17,9 +17,10 @@ enum import_format {
     IMPORT_CURL,    /* "api.bank.example sha256//...;sha256//..." */
     IMPORT_TLSA,    /* a zone's TLSA records */
     IMPORT_CSV,     /* one pin a row under a header */
+    IMPORT_PLIST,   /* NSPinnedDomains and TrustKit's TSKPinnedDomains */
 };
 
-#define IMPORT_FORMATS_TEXT "native, android, okhttp, curl, tlsa, csv" /* for help */
+#define IMPORT_FORMATS_TEXT "native, android, okhttp, curl, tlsa, csv, plist" /* for help */
 
 /* By format, "auto" first; ends with NULL. */
 extern const char *const import_format_words[];

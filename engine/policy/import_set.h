@@ -98,5 +98,6 @@ enum err import_okhttp(struct import *import, struct span text) MUST_USE;
 enum err import_curl(struct import *import, struct span text) MUST_USE;
 enum err import_tlsa(struct import *import, struct span text) MUST_USE;
 enum err import_csv(struct import *import, struct span text) MUST_USE;
+enum err import_plist(struct import *import, struct span xml) MUST_USE;
 
 #endif
