@@ -7,7 +7,7 @@
 #include "engine/policy/policy.h"
 
 const char *const import_format_words[] = {"auto", "native", "android", "okhttp", "curl",
-                                           "tlsa", "csv",    "plist",   NULL};
+                                           "tlsa", "csv",    "plist",   "hpkp",   NULL};
 
 #define XML_HEAD_BYTES 4096
 
@@ -21,6 +21,7 @@ static const struct format formats[] = {
     [IMPORT_OKHTTP] = {import_okhttp, "pattern with pins"},
     [IMPORT_CURL] = {import_curl, "host with pins"},
     [IMPORT_PLIST] = {import_plist, "NSPinnedDomains or TSKPinnedDomains"},
+    [IMPORT_HPKP] = {import_hpkp, "header with pins"},
     [IMPORT_CSV] = {import_csv, "row with a pin"},
     [IMPORT_TLSA] = {import_tlsa, "TLSA record of a _port._tcp owner"},
 };
@@ -78,6 +79,13 @@ static enum import_format recognise_line(struct span text) {
         return IMPORT_NATIVE;
     }
     struct span rest = line_text, first = import_next_word(&rest), second = span_trim(rest);
+    static const char hpkp[] = "Public-Key-Pins";
+    if (text_equal_ignore_case(span_of(second.data, second.len < 15 ? second.len : 15),
+                               span_str(hpkp)) ||
+        text_equal_ignore_case(span_of(first.data, first.len < 15 ? first.len : 15),
+                               span_str(hpkp))) {
+        return IMPORT_HPKP;
+    }
     if (begins(second, "sha256//") || begins(first, "sha256//")) {
         return IMPORT_CURL;
     }

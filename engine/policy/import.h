@@ -18,9 +18,10 @@ enum import_format {
     IMPORT_TLSA,    /* a zone's TLSA records */
     IMPORT_CSV,     /* one pin a row under a header */
     IMPORT_PLIST,   /* NSPinnedDomains and TrustKit's TSKPinnedDomains */
+    IMPORT_HPKP,    /* "bank.example Public-Key-Pins: ..." */
 };
 
-#define IMPORT_FORMATS_TEXT "native, android, okhttp, curl, tlsa, csv, plist" /* for help */
+#define IMPORT_FORMATS_TEXT "native, android, okhttp, curl, tlsa, csv, plist, hpkp" /* for help */
 
 /* By format, "auto" first; ends with NULL. */
 extern const char *const import_format_words[];

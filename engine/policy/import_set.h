@@ -98,6 +98,7 @@ enum err import_okhttp(struct import *import, struct span text) MUST_USE;
 enum err import_curl(struct import *import, struct span text) MUST_USE;
 enum err import_tlsa(struct import *import, struct span text) MUST_USE;
 enum err import_csv(struct import *import, struct span text) MUST_USE;
+enum err import_hpkp(struct import *import, struct span text) MUST_USE;
 enum err import_plist(struct import *import, struct span xml) MUST_USE;
 
 #endif
