@@ -1,6 +1,6 @@
-/* Property lists in XML (plist(5)). Keys are looked up as their clients do; what is not looked for
-   is not read, but a key that is there twice is refused wherever it is: readers differ in which of
-   the two they take. */
+/* Property lists, in XML (plist(5)) or binary. Keys are looked up as their clients do; what is not
+   looked for is not read, but a key that is there twice is refused wherever it is: readers differ
+   in which of the two they take. */
 #include "engine/policy/import_plist.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static int compare_keys(const void *left, const void *right) {
     return order != 0 ? order : (a > b) - (a < b);
 }
 
-static enum err check_keys(struct import *import, const struct plist_value *dict) {
+enum err plist_check_keys(struct import *import, const struct plist_value *dict) {
     const struct plist_entry **sorted =
         arena_alloc(&import->scratch, (dict->count + 1) * sizeof(*sorted));
     for (uint32_t i = 0; i < dict->count; i++) {
@@ -35,9 +35,9 @@ static enum err check_keys(struct import *import, const struct plist_value *dict
     for (uint32_t i = 1; i < dict->count; i++) {
         if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0) {
             return import_fail(import, sorted[i]->value->line, NULL,
-                               "the key \"%s\" is already there, at line %u: keep one of them",
+                               "the key \"%s\" is already there, at %s: keep one of them",
                                import_quote(import, span_str(sorted[i]->key)),
-                               sorted[i - 1]->value->line);
+                               import_where(import, sorted[i - 1]->value->line));
         }
     }
     return ERR_NONE;
@@ -67,7 +67,7 @@ static enum err read_dict(struct import *import, const struct xml_element *eleme
         return import_fail(import, key->line, NULL,
                            "in a <dict> every <key> is followed by its value: put in the value");
     }
-    return err == ERR_NONE ? check_keys(import, dict) : err;
+    return err == ERR_NONE ? plist_check_keys(import, dict) : err;
 }
 
 static enum err read_date(struct import *import, const struct xml_element *element,
@@ -200,8 +200,13 @@ enum err import_plist(struct import *import, struct span bytes) {
     const struct xml_element *root = NULL;
     struct plist_value *value = NULL;
     if (bytes.len >= 6 && memcmp(bytes.data, "bplist", 6) == 0) {
-        return import_fail(import, 1, NULL,
-                           "a binary property list: give it as XML, plutil -convert xml1 does it");
+        enum err binary = plist_read_binary(import, bytes, &value);
+        if (binary == ERR_NONE && value->kind != PLIST_DICT) {
+            return import_fail(import, value->line, NULL,
+                               "a property list with pins is a dictionary: give the app's "
+                               "Info.plist");
+        }
+        return binary == ERR_NONE ? read_root(import, value) : binary;
     }
     enum err err = import_xml_read(import, bytes, &root);
     if (err == ERR_NONE && (!is(root, "plist") || root->first == NULL || !is(root->first, "dict") ||

@@ -22,6 +22,12 @@ struct plist_value {
     uint32_t count;
 };
 
+/* The root of a binary property list; its values' lines are numbers of import->places. */
+enum err plist_read_binary(struct import *import, struct span bytes,
+                           struct plist_value **out) MUST_USE;
+/* Refuses a key that is there twice: readers differ in which of the two they take. */
+enum err plist_check_keys(struct import *import, const struct plist_value *dict) MUST_USE;
+
 /* NULL if the dictionary has no such key. */
 const struct plist_value *plist_get(const struct plist_value *dict, const char *key);
 /* Complains if there is a value of another kind; `word` is Apple's for the kind. NULL in *out if

@@ -8,6 +8,7 @@
 #include "engine/codec/netaddr.h"
 
 #define QUOTE_MAX 100
+#define PLACE_SHOWN_MAX 300
 
 /* --- the file --- */
 
@@ -63,8 +64,20 @@ enum err import_fail(struct import *import, uint32_t line, const char *host, con
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     bool named = host != NULL && host[0] != '\0';
-    return err_note(import->note, ERR_CONFIG, "%s:%u: %.*s%s%s", import->file, line,
-                    named ? HOST_MAX : 0, named ? host : "", named ? ": " : "", text);
+    char number[16];
+    snprintf(number, sizeof number, "%u", line);
+    return err_note(import->note, ERR_CONFIG, "%s:%.*s: %.*s%s%s", import->file, PLACE_SHOWN_MAX,
+                    import->places != NULL ? import->places[line] : number, named ? HOST_MAX : 0,
+                    named ? host : "", named ? ": " : "", text);
+}
+
+const char *import_where(struct import *import, uint32_t line) {
+    if (import->places != NULL) {
+        return import->places[line];
+    }
+    char text[24];
+    int len = snprintf(text, sizeof text, "line %u", line);
+    return arena_copy_text(&import->scratch, span_of(text, (size_t)len));
 }
 
 const char *import_quote(struct import *import, struct span text) {
@@ -149,7 +162,7 @@ enum err import_read_pin(struct import *import, uint32_t line, const char *host,
         return import_fail(import, line, host, "the pin \"%s\": %s", import_quote(import, text),
                            why);
     }
-    out->line = line;
+    out->line = import->places != NULL ? 0 : line;
     return ERR_NONE;
 }
 
@@ -160,7 +173,7 @@ void import_set_begin(struct import *import, struct import_set *out, enum pin_cl
     *out = (struct import_set){.set = arena_alloc(&import->index->arena, sizeof *out->set)};
     pin_set_init(out->set, client);
     out->set->file = import->file;
-    out->set->line = line;
+    out->set->line = import->places != NULL ? 0 : line;
     out->set->application = import->prefix;
 }
 
@@ -286,9 +299,9 @@ enum err import_domains_settle(struct import *import, struct import_domain *doma
     for (size_t i = 1; i < count; i++) {
         if (strcmp(domains[i - 1].name, domains[i].name) == 0) {
             return import_fail(import, domains[i].line, domains[i].name,
-                               "is already there, at line %u, and the client takes a domain only "
-                               "once: keep one of them",
-                               domains[i - 1].line);
+                               "is already there, at %s, and the client takes a domain only once: "
+                               "keep one of them",
+                               import_where(import, domains[i - 1].line));
         }
     }
     for (size_t i = 0; i < count; i++) {

@@ -11,6 +11,8 @@ struct import {
     struct arena scratch; /* gone when the file is imported */
     struct err_note *note;
     uint32_t added;
+    /* Of a file without lines: "line" numbers one of these, and pins and sets get line 0. */
+    const char **places;
 };
 
 void import_begin(struct import *import, const char *file, struct pin_index *index,
@@ -21,6 +23,9 @@ enum err import_end(struct import *import, enum err err, const char *what) MUST_
 /* "file:line: host: ..."; `host` may be NULL or "". Control characters do not pass. */
 enum err import_fail(struct import *import, uint32_t line, const char *host, const char *format,
                      ...) PRINTF_LIKE(4, 5);
+
+/* "line 4", or the place. */
+const char *import_where(struct import *import, uint32_t line);
 
 /* A NUL-terminated copy that lives as long as the file is imported, for complaints: without control
    characters, cut at 100 bytes. */

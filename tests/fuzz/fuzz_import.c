@@ -42,7 +42,7 @@ static void check_sets(struct pin_index *index, struct trust_store *store) {
     for (uint32_t i = 0; i < index->set_count; i++) {
         struct pin_set *set = index->sets[i];
         CHECK(set->name[0] != '\0' && set->pin_count > 0 && set->host_count > 0);
-        CHECK(set->line > 0 && set->file[0] != '\0' && set->application[0] != '\0');
+        CHECK(set->file[0] != '\0' && set->application[0] != '\0');
         set->trust_none = true; /* no profiles are loaded here */
     }
     if (pin_index_bind(index, store, &note) != ERR_NONE) {

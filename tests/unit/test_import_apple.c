@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/support/suite.h"
 
@@ -116,7 +117,6 @@ static void test_errors(void) {
         BAD("<!DOCTYPE plist [<!ENTITY a \"b\">]>" DOC(HOST("&a;", CA(ID("{1}")))),
             "1: XML: a document type with declarations of its own (entities?): take them out, no "
             "client needs them"),
-        BAD("bplist00", "1: a binary property list: give it as XML, plutil -convert xml1 does it"),
     };
     import_expect_errors(bad, COUNT(bad), IMPORT_PLIST, "Info.plist");
 }
@@ -141,5 +141,100 @@ static void test_example(void) {
     free(text);
 }
 
-SUITE_MAIN("import_apple", {"cases", test_cases}, {"errors", test_errors},
-           {"example", test_example})
+/* --- binary --- */
+
+/* One byte of the example changed, or a text in it. */
+static void expect_binary(const char *from, const char *to, const char *error) {
+    size_t len = 0, from_len = strlen(from);
+    char *bytes = import_example("Info.binary.plist", &len);
+    char *at = memmem(bytes, len, from, from_len);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    memcpy(at, to, from_len);
+    struct import_world *world = import_world_of(span_of(bytes, len), IMPORT_AUTO, "b.plist");
+    if (strcmp(world->note.text, error) != 0) {
+        fprintf(stderr, "  %s for %s says\n    %s\n", to, from, world->note.text);
+    }
+    CU_ASSERT_EQUAL(world->err, ERR_CONFIG);
+    CU_ASSERT_STRING_EQUAL(world->note.text, error);
+    import_world_free(world);
+    free(bytes);
+}
+
+static void test_binary_errors(void) {
+    expect_binary("bplist00", "bplist01",
+                  "b.plist:byte 0: binary property list: it is cut off, or of another version than "
+                  "00: make the file anew");
+    expect_binary(
+        "C5+lpZ7tc", "C5 lpZ7tc",
+        "b.plist:/NSAppTransportSecurity/NSPinnedDomains/bank.example/"
+        "NSPinnedCAIdentities/0/SPKI-SHA256-BASE64: bank.example: the pin \"C5 "
+        "lpZ7tcVwmwQIMcRtPbsQtWLABXhQzejna0wHFr8M=\": white space inside the pin: take it "
+        "out, clients compare the text as it stands");
+    expect_binary("NSPinnedCAIdentities", "NSPinnedCAidentities",
+                  "b.plist:/NSAppTransportSecurity/NSPinnedDomains/bank.example: bank.example: "
+                  "has neither NSPinnedCAIdentities nor NSPinnedLeafIdentities: add one");
+    expect_binary("NSPinnedDomains", "NSPinnedDomainz",
+                  "b.plist:1: there is no NSPinnedDomains or TSKPinnedDomains in it, so that "
+                  "nothing would be pinned: add one, or leave the file out");
+}
+
+/* Each array holds the next one twice: 2^24 values from 300 bytes. And one that holds itself. */
+static void test_binary_sharing(void) {
+    for (int loops = 0; loops < 2; loops++) {
+        uint8_t bytes[512] = "bplist00";
+        size_t len = 8, offsets[32], count = 25;
+        for (size_t i = 0; i < count; i++) {
+            uint8_t next = loops == 1 ? (uint8_t)i : (uint8_t)(i + 1);
+            offsets[i] = len;
+            bytes[len++] = i + 1 < count ? 0xA2 : 0x09;
+            if (i + 1 < count) {
+                bytes[len++] = next;
+                bytes[len++] = next;
+            }
+        }
+        size_t table = len;
+        for (size_t i = 0; i < count; i++) {
+            bytes[len++] = (uint8_t)offsets[i];
+        }
+        bytes[len + 6] = bytes[len + 7] = 1;
+        bytes[len + 15] = (uint8_t)count;
+        bytes[len + 31] = (uint8_t)table;
+        len += 32;
+        struct import_world *world = import_world_of(span_of(bytes, len), IMPORT_AUTO, "b.plist");
+        CU_ASSERT_EQUAL(world->err, ERR_CONFIG);
+        CU_ASSERT_PTR_NOT_NULL(strstr(world->note.text, "binary property list: objects"));
+        import_world_free(world);
+    }
+}
+
+static void test_binary_example(void) {
+    size_t len = 0, binary_len = 0;
+    char *text = import_example("Info.plist", &len);
+    char *binary = import_example("Info.binary.plist", &binary_len);
+    struct import_world *a = import_world_of(span_of(text, len), IMPORT_AUTO, "Info.plist");
+    struct import_world *b =
+        import_world_of(span_of(binary, binary_len), IMPORT_AUTO, "Info.plist");
+    CU_ASSERT_EQUAL_FATAL(b->err, ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(a->index.set_count, b->index.set_count);
+    for (uint32_t i = 0; i < a->index.set_count; i++) {
+        const struct pin_set *left = a->index.sets[i], *right = b->index.sets[i];
+        CU_ASSERT_STRING_EQUAL(left->name, right->name);
+        CU_ASSERT_EQUAL(left->include_subdomains, right->include_subdomains);
+        CU_ASSERT_EQUAL(right->line, 0);
+        CU_ASSERT_EQUAL_FATAL(left->pin_count, right->pin_count);
+        for (uint32_t j = 0; j < left->pin_count; j++) {
+            CU_ASSERT_STRING_EQUAL(left->pins[j].text, right->pins[j].text);
+            CU_ASSERT_EQUAL(left->pins[j].list, right->pins[j].list);
+            CU_ASSERT_EQUAL(right->pins[j].line, 0);
+        }
+    }
+    import_world_free(a);
+    import_world_free(b);
+    CU_ASSERT_EQUAL(import_cut_everywhere(span_of(binary, binary_len), IMPORT_PLIST, "b.plist"), 0);
+    free(text);
+    free(binary);
+}
+
+SUITE_MAIN("import_apple", {"binary errors", test_binary_errors},
+           {"binary sharing", test_binary_sharing}, {"binary example", test_binary_example},
+           {"cases", test_cases}, {"errors", test_errors}, {"example", test_example})
