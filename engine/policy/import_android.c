@@ -145,7 +145,7 @@ static enum err read_expiration(struct import *import, const struct xml_element 
     if (text == NULL) {
         return ERR_NONE;
     }
-    char date[DATETIME_LEN_MAX];
+    char date[40]; /* three ints, whatever they are */
     if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &end) == 3 && text[end] == '\0' &&
         strspn(text, "0123456789-") == strlen(text) && year >= 0 && month >= 0 && day >= 0) {
         snprintf(date, sizeof date, "%04d-%02d-%02d", year, month, day);
