@@ -88,6 +88,9 @@ static void test_errors(void) {
         {"x.*.example sha256/{1}\n",
          "o.txt:1: \"x.*.example\" is no host: a wildcard is \"*.\" "
          "(one label) or \"**.\" (any depth, itself included) in front"},
+        {"**.a.8883 sha256/{1}\n",
+         "o.txt:1: \"**.a.8883\" is no host: its last label is a number, and no top-level domain "
+         "is: write a name, or an address without wildcard"},
         {"a..example sha256/{1}\n",
          "o.txt:1: \"a..example\" is no host: an empty label (two dots, or a dot in front)"},
     };
