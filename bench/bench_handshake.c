@@ -41,6 +41,8 @@ struct options {
 struct round {
     double memory, memory_x509, memory_ours, memory_many; /* the latter: so many at a time */
     struct handshake_cost floor, sweep;
+    struct handshake_cost floor_short, prove, capture; /* nothing is sent after the flight */
+    double verify;
     double after;
 };
 
@@ -228,12 +230,25 @@ static void setup_close(struct setup *setup) {
     fleet_fini(&setup->fleet);
 }
 
+static void measure_depths(struct setup *setup, uint32_t in_flight, uint32_t count,
+                           struct round *out) {
+    struct handshake_sizes sizes = setup->sizes;
+    int cpu = setup->machine.client_cpu;
+    sizes.last = 0;
+    out->capture = handshake_sweep_run(&setup->sweep, DEPTH_CAPTURE, cpu, in_flight, count);
+    out->floor_short = handshake_floor_run(&sizes, setup->floor_ports, in_flight, count);
+    out->prove = handshake_sweep_run(&setup->sweep, DEPTH_PROVE, cpu, in_flight, count);
+    out->verify = handshake_verify_us(setup->options->rsa, count / 8);
+}
+
 static void measure(struct setup *setup, uint32_t in_flight, struct round *out) {
     uint32_t count = setup->options->count, many = count / 4;
     count = count > 4 * in_flight ? count : 4 * in_flight;
     out->memory = handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL, WARM_IN_FLIGHT, many);
     out->floor = handshake_floor_run(&setup->sizes, setup->floor_ports, in_flight, count);
-    out->sweep = handshake_sweep_run(&setup->sweep, setup->machine.client_cpu, in_flight, count);
+    out->sweep = handshake_sweep_run(&setup->sweep, DEPTH_COMPLETE, setup->machine.client_cpu,
+                                     in_flight, count);
+    measure_depths(setup, in_flight, count, out);
     out->memory_many = handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL, in_flight, many);
     out->memory_x509 =
         handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL_X509, WARM_IN_FLIGHT, many);
@@ -274,6 +289,30 @@ static double system_of(const struct round *round) {
 static double after_of(const struct round *round) {
     return round->after;
 }
+static double floor_short_of(const struct round *round) {
+    return handshake_cost_us(round->floor_short);
+}
+static double prove_of(const struct round *round) {
+    return handshake_cost_us(round->prove);
+}
+static double capture_of(const struct round *round) {
+    return handshake_cost_us(round->capture);
+}
+static double capture_user_of(const struct round *round) {
+    return round->capture.user_us;
+}
+static double verify_of(const struct round *round) {
+    return round->verify;
+}
+static double capture_ratio_of(const struct round *round) {
+    return capture_of(round) / floor_short_of(round);
+}
+static double prove_ratio_of(const struct round *round) {
+    return prove_of(round) / floor_short_of(round);
+}
+static double prove_parts_of(const struct round *round) {
+    return prove_of(round) / (capture_of(round) + round->verify);
+}
 static double ratio_of(const struct round *round) {
     return sweep_of(round) / (round->memory + floor_of(round));
 }
@@ -298,6 +337,14 @@ static const struct figure {
     {"sweep_system_us", "  of it in the kernel (us)", system_of},
     {"ratio", "sweep / (memory + io_uring)", ratio_of},
     {"ratio_many", "sweep / (memory, as many in flight + io_uring)", ratio_many_of},
+    {"floor_short_us", "bare io_uring exchange, closed after the flight (us)", floor_short_of},
+    {"capture_us", "pinsweep sweep --depth capture (us)", capture_of},
+    {"capture_user_us", "  of it in user mode (us)", capture_user_of},
+    {"prove_us", "pinsweep sweep --depth prove (us)", prove_of},
+    {"verify_us", "BoringSSL's check of the signature (us)", verify_of},
+    {"capture_ratio", "capture / floor", capture_ratio_of},
+    {"prove_ratio", "prove / floor", prove_ratio_of},
+    {"prove_parts", "prove / (capture + check of the signature)", prove_parts_of},
     {"after_us", "after the handshake, chain known (us)", after_of},
     {"after_percent", "  share of the sweep's CPU (%)", share_of},
 };

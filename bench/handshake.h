@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "bench/fleet_identity.h"
+#include "engine/net/tls.h"
 
 #define HANDSHAKE_IDENTITIES 1000 /* fewer than the chain table holds: every chain is known */
 #define HANDSHAKE_IDENTITIES_TEXT "1000"
@@ -66,8 +67,14 @@ struct handshake_sweep {
 void handshake_sweep_open(struct handshake_sweep *sweep, bool is_rsa, int cpu);
 void handshake_sweep_close(struct handshake_sweep *sweep);
 /* The pinsweep program over `count` lines, less what it costs to start and to learn the chains. */
-struct handshake_cost handshake_sweep_run(const struct handshake_sweep *sweep, int cpu,
-                                          uint32_t in_flight, uint32_t count);
+struct handshake_cost handshake_sweep_run(const struct handshake_sweep *sweep, enum depth depth,
+                                          int cpu, uint32_t in_flight, uint32_t count);
+
+/* --- handshake_verify.c --- */
+
+/* BoringSSL's own check of a TLS 1.3 CertificateVerify with a leaf's key, the key parsed anew each
+   time: ECDSA P-256 or RSA-2048 with PSS. */
+double handshake_verify_us(bool is_rsa, uint32_t count);
 
 /* --- handshake_after.c --- */
 

@@ -192,7 +192,9 @@ static void client_on_received(struct floor_client *client, uint32_t slot, int l
     if (client->received[slot] < client->sizes->flight) {
         client_receive(client, slot);
     } else {
-        client_send(client, slot, client->sizes->last);
+        if (client->sizes->last > 0) {
+            client_send(client, slot, client->sizes->last);
+        }
         client_close(client, slot);
     }
 }
