@@ -9,6 +9,9 @@
 #include "engine/net/capture.h"
 #include "engine/net/conn_internal.h"
 
+/* Connections in flight from which a batch of secrets may wait for company. */
+#define HOLD_SECRETS_MIN 64
+
 static uint64_t later(uint64_t from_ns, uint64_t span_ns) {
     return span_ns < UINT64_MAX - from_ns ? from_ns + span_ns : UINT64_MAX;
 }
@@ -194,12 +197,18 @@ static void count_finished(struct conns *conns, const struct conn *conn) {
     conns->stats.captured += conn->tls.facts.depth == DEPTH_CAPTURE;
 }
 
+static void leave_secrets(struct conns *conns, struct conn *conn) {
+    conns->secret_count -= conn->waits_secret;
+    conn->waits_secret = false;
+}
+
 static void finish(struct conns *conns, struct conn *conn, enum outcome outcome, int error_number) {
     DCHECK(!conn->finished);
     conn->finished = true;
     conn->outcome = outcome;
     conn->error_number = error_number;
     drop_news(conns, conn);
+    leave_secrets(conns, conn);
     list_remove(&conn->node);
     begin_close(conns, conn);
     count_finished(conns, conn);
@@ -421,20 +430,28 @@ static void step_data(struct conns *conns, struct conn *conn) {
     ring_buffer_give(conns->ring, conn->ready_buffer_id);
     if (state == TLS_WANTS_SECRET) {
         list_push_back(&conns->secrets, &conn->node);
+        conn->waits_secret = true;
+        conns->secret_count++;
     } else {
         go_on(conns, conn);
     }
 }
 
-/* The captures whose ServerHello came in this step. */
+/* The captures whose ServerHello came in this step, eight at a time. A batch that is not full costs
+   as much as a full one, so what is left over waits for the next step, but for one only; and only
+   where so many are in flight that there is one within the millisecond that a worker gathers
+   completions. */
 static void step_secrets(struct conns *conns) {
-    while (!list_is_empty(&conns->secrets)) { /* every turn takes some */
+    bool may_hold = !conns->secrets_held && conns_in_use(conns) >= HOLD_SECRETS_MIN;
+    uint32_t leave = may_hold ? X25519_BATCH_MAX - 1 : 0;
+    while (conns->secret_count > leave) { /* every turn takes some */
         struct conn *batch[X25519_BATCH_MAX];
         struct tls *waiting[X25519_BATCH_MAX];
         size_t count = 0;
         while (count < X25519_BATCH_MAX && !list_is_empty(&conns->secrets)) {
             batch[count] = CONTAINER_OF(list_pop_front(&conns->secrets), struct conn, node);
             waiting[count] = &batch[count]->tls;
+            leave_secrets(conns, batch[count]);
             count++;
         }
         capture_derive(waiting, count);
@@ -442,6 +459,7 @@ static void step_secrets(struct conns *conns) {
             go_on(conns, batch[i]);
         }
     }
+    conns->secrets_held = conns->secret_count > 0;
 }
 
 /* The peer reset the connection, as told by a send or a receive. */

@@ -70,6 +70,7 @@ struct conn {
     bool finished, released;  /* outcome known; owner done */
     bool expired;             /* the deadline passed while news waited for the step stage */
     bool has_file, has_sends; /* a direct descriptor may stand; the exchange began with a send */
+    bool waits_secret;        /* in the list of those whose secret is to be computed */
     bool closes_by_chain;     /* close hangs behind the last send */
     uint16_t ready_buffer_id; /* bytes received, to be fed in the step stage */
     uint32_t ready_len;

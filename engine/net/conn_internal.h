@@ -12,6 +12,8 @@ struct conns {
     struct pool pool;
     uint8_t *outputs; /* SEND_BUFFER_BYTES per slot, resident as used */
     struct list ready, finished, starved, secrets;
+    uint32_t secret_count;
+    bool secrets_held; /* the last step left some for a fuller batch */
     struct conns_stats stats;
 };
 
