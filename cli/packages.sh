@@ -9,7 +9,8 @@ build_packages=(
 )
 # To test, in addition.
 test_packages=(
-    libcunit1-dev libbenchmark-dev dnsmasq-base nginx openssl python3 python3-jsonschema procps
+    libcunit1-dev libbenchmark-dev dnsmasq-base nginx openssl python3 python3-jsonschema
+    python3-cryptography-vectors testssl.sh procps
 )
 
 say() {

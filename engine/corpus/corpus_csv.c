@@ -3,7 +3,7 @@
 #include "engine/codec/text.h"
 #include "engine/corpus/corpus_readers.h"
 
-/* Without case and what is no letter or digit. */
+/* Without case, blanks, '_', '-' and '.'. */
 static const char *const known_names[] = {"certificate",
                                           "cert",
                                           "pem",
@@ -41,6 +41,8 @@ static bool is_known_name(struct span name) {
                 return false;
             }
             plain[len++] = (char)lower;
+        } else if (strchr(" _-.", c) == NULL || c == '\0') {
+            return false; /* "Certificate:" begins the text that openssl prints */
         }
     }
     for (size_t i = 0; i < ARRAY_COUNT(known_names); i++) {

@@ -26,6 +26,9 @@ static enum corpus_format guess(struct span head, struct corpus_file *file) {
     if (corpus_is_ndjson(text)) {
         return CORPUS_NDJSON;
     }
+    if (corpus_has_pem_line(text)) { /* in CSV a quote stands before */
+        return CORPUS_PEM;
+    }
     if (corpus_csv_header(text, NULL, file, &ignored)) {
         return CORPUS_CSV;
     }

@@ -169,6 +169,12 @@ size_t corpus_cut_pem(struct span text) {
     return line != NULL ? (size_t)(line - text.data) + 1 : text.len - text.len / 2;
 }
 
+bool corpus_has_pem_line(struct span head) {
+    static const char line_begin[] = "\n-----BEGIN ";
+    return starts_with(head, begin_word, BEGIN_LEN) ||
+           (head.len > 0 && memmem(head.data, head.len, line_begin, sizeof line_begin - 1) != NULL);
+}
+
 #define LONG_TEXT (CORPUS_BLOCK_BYTES / 4)
 
 /* A long text may have its first certificate behind what has been read: it is looked through. */

@@ -25,6 +25,7 @@ void corpus_read_piece(struct corpus_batch *batch, const struct corpus_piece *pi
 void corpus_read_pem(struct corpus_batch *batch, struct span text, struct corpus_place place);
 size_t corpus_cut_pem(struct span text);
 bool corpus_is_pem(struct span head);
+bool corpus_has_pem_line(struct span head); /* a BEGIN at the start of a line */
 
 void corpus_read_der(struct corpus_batch *batch, struct span bytes, enum corpus_format format,
                      struct corpus_place place);

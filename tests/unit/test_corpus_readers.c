@@ -78,6 +78,19 @@ static void test_pem_broken(void) {
     text_free(&text);
 }
 
+/* `openssl x509 -text` begins with a line that could be a CSV header of one column. */
+static void test_pem_after_text(void) {
+    struct text text = {NULL, 0, 0};
+    begin();
+    text_str(&text, "Certificate:\n    Data:\n        Version: 3 (0x2)\n");
+    add_pem(&text, "CERTIFICATE", certs[0], 64, "\n");
+    struct told told = run_text(&text, CORPUS_AUTO);
+    expect_pins(&told, (const unsigned[]){0}, 1);
+    CU_ASSERT_EQUAL(told.stats.broken, 0);
+    told_free(&told);
+    text_free(&text);
+}
+
 /* A cut bundle holds the certificates that are whole in it, and never another pin. */
 static void test_pem_cut(void) {
     struct text text = {NULL, 0, 0};
@@ -406,9 +419,9 @@ static void test_base64_lines(void) {
 
 SUITE_MAIN("corpus_readers", {"PEM: every form", test_pem_forms},
            {"PEM: TRUSTED CERTIFICATE", test_pem_trusted}, {"PEM: broken", test_pem_broken},
-           {"PEM: cut", test_pem_cut}, {"DER: every form", test_der_forms},
-           {"DER: cut", test_der_cut}, {"DER: hostile", test_der_hostile},
-           {"malformed elsewhere", test_not_strict}, {"PKCS#7", test_pkcs7},
-           {"NDJSON: every form", test_ndjson_forms}, {"NDJSON: hostile", test_ndjson_hostile},
-           {"CSV", test_csv}, {"CSV: columns", test_csv_column},
-           {"base64 lines", test_base64_lines})
+           {"PEM: cut", test_pem_cut}, {"PEM: after text", test_pem_after_text},
+           {"DER: every form", test_der_forms}, {"DER: cut", test_der_cut},
+           {"DER: hostile", test_der_hostile}, {"malformed elsewhere", test_not_strict},
+           {"PKCS#7", test_pkcs7}, {"NDJSON: every form", test_ndjson_forms},
+           {"NDJSON: hostile", test_ndjson_hostile}, {"CSV", test_csv},
+           {"CSV: columns", test_csv_column}, {"base64 lines", test_base64_lines})
