@@ -27,14 +27,23 @@ static int scheme_curve(uint16_t scheme) {
 
 static bool curve_fits(const EVP_PKEY *key, uint16_t scheme) {
     const EC_KEY *ec = EVP_PKEY_get0_EC_KEY(key);
-    return ec != NULL && EC_GROUP_get_curve_name(EC_KEY_get0_group(ec)) == scheme_curve(scheme);
+    int curve = scheme_curve(scheme);
+    return ec != NULL && curve != NID_undef &&
+           EC_GROUP_get_curve_name(EC_KEY_get0_group(ec)) == curve;
+}
+
+/* SHA-1 (RFC 9155) and MD5 collide: alone they prove nothing. In a whole handshake the Finished
+   messages stand beside them. */
+static bool is_weak(uint16_t scheme) {
+    return scheme == SSL_SIGN_RSA_PKCS1_SHA1 || scheme == SSL_SIGN_ECDSA_SHA1 ||
+           scheme == SSL_SIGN_RSA_PKCS1_MD5_SHA1;
 }
 
 /* RFC 8446 section 4.4.3: no PKCS#1 signature; the curve is the scheme's. RFC 5246 section 7.4.3:
    the key is of the suite's kind. */
 static bool scheme_fits(const EVP_PKEY *key, uint16_t version, bool ecdsa_suite, uint16_t scheme) {
     int type = EVP_PKEY_id(key);
-    if (SSL_get_signature_algorithm_key_type(scheme) != type) {
+    if (SSL_get_signature_algorithm_key_type(scheme) != type || is_weak(scheme)) {
         return false;
     }
     if (version >= TLS1_3_VERSION) {

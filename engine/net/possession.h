@@ -9,7 +9,8 @@
 enum possession {
     POSSESSION_PROVEN,
     POSSESSION_REFUSED, /* the scheme fits the key, the signature does not verify */
-    POSSESSION_UNUSUAL, /* a key that BoringSSL does not take, or a scheme that does not fit it */
+    POSSESSION_UNUSUAL, /* a key that BoringSSL does not take, a scheme that does not fit it, SHA-1
+                         */
 };
 
 /* `version` 0x0303 or 0x0304; `ecdsa_suite` (1.2 only): the suite signs with ECDSA or EdDSA, not

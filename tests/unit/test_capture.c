@@ -1,6 +1,8 @@
 #include "engine/net/capture.h"
 
 #include <openssl/err.h>
+#include <openssl/hkdf.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -482,6 +484,20 @@ static void test_fallbacks(void) {
          {.key = MINT_RSA2048, .max_version = 0x0303, .ciphers = "AES128-SHA"},
          false,
          true},
+        {"RSA with SHA-1",
+         {.key = MINT_RSA2048,
+          .max_version = 0x0303,
+          .ciphers = "ECDHE-RSA-AES128-SHA",
+          .signature = SSL_SIGN_RSA_PKCS1_SHA1},
+         false,
+         true},
+        {"ECDSA with SHA-1",
+         {.key = MINT_P256,
+          .max_version = 0x0303,
+          .ciphers = "ECDHE-ECDSA-AES128-SHA",
+          .signature = SSL_SIGN_ECDSA_SHA1},
+         false,
+         true},
     };
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         for (size_t d = 0; d < ARRAY_COUNT(depths); d++) {
@@ -736,6 +752,119 @@ static void test_every_byte_inside(void) {
     }
 }
 
+/* --- order --- */
+
+#define PARTS_MAX 4
+#define ORDER_MAX 5
+
+/* Whole handshake messages one behind the other; returns how many. */
+static size_t cut_messages(struct span messages, struct span out[PARTS_MAX]) {
+    size_t count = 0;
+    while (messages.len >= 4 && count < PARTS_MAX) {
+        size_t len = (size_t)messages.data[1] << 16 | (size_t)messages.data[2] << 8;
+        out[count++] = span_take(&messages, 4 + (len | messages.data[3]));
+    }
+    CU_ASSERT_EQUAL_FATAL(messages.len, 0);
+    return count;
+}
+
+/* The Finished that belongs behind what the schedule has: the peer knows the traffic secret. */
+static void make_finished(const struct keyschedule *schedule, uint8_t message[4 + 32]) {
+    static const uint8_t info[] = "\0\x20\x0etls13 finished"; /* its NUL: no context */
+    uint8_t key[32], transcript[KEYSCHEDULE_HASH_MAX];
+    CU_ASSERT_EQUAL_FATAL(schedule->hash_len, 32);
+    CU_ASSERT_TRUE(
+        HKDF_expand(key, 32, schedule->md, schedule->server_secret, 32, info, sizeof info));
+    keyschedule_transcript(schedule, transcript);
+    memcpy(message, "\x14\0\0\x20", 4);
+    CU_ASSERT_PTR_NOT_NULL(HMAC(schedule->md, key, 32, transcript, 32, message + 4, NULL));
+    CU_ASSERT_TRUE(keyschedule_finished(schedule, span_of(message + 4, 32)));
+}
+
+/* The messages in the order that `number`'s digits, base 4, say; a Finished fits what stands before
+   it if there is a schedule. Returns whether it is the right order: 0, 1, 2, 3 and what follows. */
+static bool arrange(const struct span parts[PARTS_MAX], size_t number, size_t count,
+                    const struct keyschedule *schedule, uint8_t *out, size_t *out_len) {
+    struct keyschedule copy = schedule != NULL ? *schedule : (struct keyschedule){0};
+    size_t right = 0;
+    *out_len = 0;
+    for (size_t i = 0; i < count; i++, number /= 4) {
+        size_t which = number % 4, len = parts[which].len;
+        right += i < 4 && which == i;
+        memcpy(out + *out_len, parts[which].data, len);
+        if (schedule != NULL && which == 3) {
+            make_finished(&copy, out + *out_len);
+        }
+        if (schedule != NULL) {
+            keyschedule_add(&copy, span_of(out + *out_len, len));
+        }
+        *out_len += len;
+    }
+    return right == 4;
+}
+
+/* EncryptedExtensions, Certificate, CertificateVerify, Finished: missing, twice, in any order, with
+   a Finished that fits: no other order proves anything. */
+static void test_order_of_13(void) {
+    static uint8_t sealed[FLIGHT_MAX], messages[65536];
+    static struct opened opened;
+    struct tamper tamper;
+    struct span parts[PARTS_MAX];
+    tamper_init(&tamper, MINT_P256, 0x0304, DEPTH_PROVE);
+    open_flight(&tamper, &opened);
+    struct keyschedule schedule = tamper.run.tls.capture->schedule;
+    memcpy(messages, opened.plain, opened.plain_len);
+    CU_ASSERT_EQUAL_FATAL(cut_messages(span_of(messages, opened.plain_len), parts), 4);
+    size_t done = 0, orders = 4;
+    for (size_t count = 1; count <= ORDER_MAX; count++, orders *= 4) {
+        for (size_t number = 0; number < orders; number++) {
+            bool right = arrange(parts, number, count, &schedule, opened.plain, &opened.plain_len);
+            size_t len = seal_flight(&opened, 16384, 0, 22, sealed);
+            tamper_feed(&tamper, span_of(sealed, len));
+            bool proven = tamper.run.tls.facts.proof == PROOF_POSSESSION;
+            CU_ASSERT_EQUAL(proven, right && count == 4);
+            CU_ASSERT_EQUAL(proven, tamper.run.tls.state == TLS_DONE);
+            done += proven;
+        }
+    }
+    CU_ASSERT_EQUAL(done, 1);
+    EVP_AEAD_CTX_cleanup(&opened.aead);
+    tls_drained(&tamper.run.tls);
+    run_fini(&tamper.run);
+}
+
+/* ServerHello, Certificate, ServerKeyExchange, ServerHelloDone. */
+static void test_order_of_12(void) {
+    static uint8_t messages[65536], variant[65536];
+    struct tamper tamper;
+    struct span parts[PARTS_MAX];
+    size_t messages_len = 0, len;
+    tamper_init(&tamper, MINT_RSA2048, 0x0303, DEPTH_PROVE);
+    for (size_t at = 0; at < tamper.run.flight_len;) {
+        size_t body_len = (size_t)flight[at + 3] << 8 | flight[at + 4];
+        memcpy(messages + messages_len, flight + at + 5, body_len);
+        messages_len += body_len;
+        at += 5 + body_len;
+    }
+    CU_ASSERT_EQUAL_FATAL(cut_messages(span_of(messages, messages_len), parts), 4);
+    size_t orders = 4;
+    for (size_t count = 1; count <= ORDER_MAX; count++, orders *= 4) {
+        for (size_t number = 0; number < orders; number++) {
+            bool right = arrange(parts, number, count, NULL, variant + 5, &len);
+            CU_ASSERT_TRUE_FATAL(len <= 16384);
+            memcpy(variant, "\x16\x03\x03", 3);
+            variant[3] = (uint8_t)(len >> 8);
+            variant[4] = (uint8_t)len;
+            tamper_feed(&tamper, span_of(variant, 5 + len));
+            bool proven = tamper.run.tls.facts.proof == PROOF_POSSESSION;
+            CU_ASSERT_EQUAL(proven, right); /* ServerHelloDone ends it, whatever follows */
+            CU_ASSERT_EQUAL(proven, tamper.run.tls.state == TLS_DONE);
+        }
+    }
+    tls_drained(&tamper.run.tls);
+    run_fini(&tamper.run);
+}
+
 /* TLS 1.2 signs both randoms and the key exchange, nothing else (tls.h says so): any change there,
    or of the key, is refused. */
 static void test_every_byte_that_12_signs(void) {
@@ -819,4 +948,6 @@ SUITE_MAIN("capture", {"the ClientHello is the library's", test_hello_is_the_lib
            {"tampering: every byte of a sealed flight", test_every_byte_of_a_sealed_flight},
            {"tampering: every byte inside", test_every_byte_inside},
            {"tampering: every byte that TLS 1.2 signs", test_every_byte_that_12_signs},
+           {"order of messages: TLS 1.3", test_order_of_13},
+           {"order of messages: TLS 1.2", test_order_of_12},
            {"a share of low order", test_low_order_share}, {"tags", test_tags})
