@@ -43,7 +43,9 @@ bool records_feed(struct records *records, struct span in) {
     if (in.len == 0) {
         return true;
     }
-    close_gaps(records);
+    if (in.len > records->capacity - records->raw_end) { /* seldom: a byte may come at a time */
+        close_gaps(records);
+    }
     if (in.len > records->capacity - records->raw_end) {
         size_t capacity = (records->raw_end + in.len + GROWTH - 1) / GROWTH * GROWTH;
         CHECK(capacity <= 2 * HANDSHAKE_BYTES_MAX);
