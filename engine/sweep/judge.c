@@ -44,7 +44,8 @@ enum proof judge_proof(const struct judgement *judgement) {
 }
 
 bool judge_is_unproven(const struct probe *probe) {
-    return probe->depth == DEPTH_CAPTURE && judge_view_counts(probe);
+    return probe->depth == DEPTH_CAPTURE && probe->facts.proof == PROOF_NONE &&
+           judge_view_counts(probe);
 }
 
 bool judge_wants_proof(const struct judgement *judgement) {
