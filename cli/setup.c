@@ -357,8 +357,8 @@ const struct opt setup_network_options[] = {
     {0, "depth", "D",
      "how far handshakes go (complete):\n"
      "complete: to the end, as a client does\n"
-     "prove: until the server has proven that it holds its key; several times faster\n"
-     "capture: until the certificates are there, which proves nothing; the fastest\n"
+     "prove: until the server has proven that it holds its key; cheaper\n"
+     "capture: until the certificates are there, which proves nothing; the cheapest\n"
      "prove and capture leave handshakes unfinished: servers and their monitoring may log that",
      set_depth},
     {0, "no-escalate", NULL,
