@@ -11,6 +11,7 @@
 
 /* Connections in flight from which a batch of secrets may wait for company. */
 #define HOLD_SECRETS_MIN 64
+#define HOLD_STEPS_MAX 4
 
 static uint64_t later(uint64_t from_ns, uint64_t span_ns) {
     return span_ns < UINT64_MAX - from_ns ? from_ns + span_ns : UINT64_MAX;
@@ -437,14 +438,15 @@ static void step_data(struct conns *conns, struct conn *conn) {
     }
 }
 
-/* The captures whose ServerHello came in this step, eight at a time. A batch that is not full costs
-   as much as a full one, so what is left over waits for the next step, but for one only; and only
-   where so many are in flight that there is one within the millisecond that a worker gathers
-   completions. */
+/* The captures whose ServerHello came, eight at a time. A batch that is not full costs as much as a
+   full one, so what is left over waits for company, HOLD_STEPS_MAX steps at most; and only where so
+   many are in flight that a step comes within the millisecond that a worker gathers completions. A
+   server that answers slowly would else cost 40 us a secret. */
 static void step_secrets(struct conns *conns) {
-    bool may_hold = !conns->secrets_held && conns_in_use(conns) >= HOLD_SECRETS_MIN;
+    bool may_hold = conns->held_steps < HOLD_STEPS_MAX && conns_in_use(conns) >= HOLD_SECRETS_MIN;
     uint32_t leave = may_hold ? X25519_BATCH_MAX - 1 : 0;
-    while (conns->secret_count > leave) { /* every turn takes some */
+    bool took = conns->secret_count > leave; /* the oldest: what is left came in this step */
+    while (conns->secret_count > leave) {    /* every turn takes some */
         struct conn *batch[X25519_BATCH_MAX];
         struct tls *waiting[X25519_BATCH_MAX];
         size_t count = 0;
@@ -459,7 +461,7 @@ static void step_secrets(struct conns *conns) {
             go_on(conns, batch[i]);
         }
     }
-    conns->secrets_held = conns->secret_count > 0;
+    conns->held_steps = conns->secret_count > 0 && !took ? conns->held_steps + 1 : 0;
 }
 
 /* The peer reset the connection, as told by a send or a receive. */

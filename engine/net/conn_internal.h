@@ -13,7 +13,7 @@ struct conns {
     uint8_t *outputs; /* SEND_BUFFER_BYTES per slot, resident as used */
     struct list ready, finished, starved, secrets;
     uint32_t secret_count;
-    bool secrets_held; /* the last step left some for a fuller batch */
+    uint32_t held_steps; /* in a row that left some for a fuller batch */
     struct conns_stats stats;
 };
 
