@@ -379,7 +379,7 @@ void conns_on_timer(struct conns *conns, struct timer *timer) {
     struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
     if (conn->finished) {
         conn_queue_cancel(conns, conn); /* the peer does not take our last words */
-    } else if (conn->news != CONN_NEWS_NONE) {
+    } else if (conn->news != CONN_NEWS_NONE || conn->waits_secret) {
         conn->expired = true; /* it came in time: the step stage looks at it first */
     } else {
         finish_timeout(conns, conn);

@@ -239,6 +239,40 @@ static void test_many_captures(void) {
     client_fini();
 }
 
+/* The ServerHello came in time: that the secret waits for company is not the server's fault. */
+static void test_deadline_of_a_held_secret(void) {
+    if (!client_init()) {
+        return;
+    }
+    struct peer_spec spec = {.key = MINT_P256, .min_version = 0x0304};
+    struct serve serve = {.script = SERVE_TLS, .context = peer_context_new(&spec)};
+    struct serve silent = {.script = SERVE_SILENT};
+    CU_ASSERT_TRUE_FATAL(serve_start(&serve) && serve_start(&silent));
+    struct conn_request request = request_to(silent.port);
+    for (unsigned i = 0; i + 1 < SLOTS; i++) {
+        CU_ASSERT_PTR_NOT_NULL_FATAL(conn_open(client.conns, &request));
+    }
+    request = request_to(serve.port);
+    request.depth = DEPTH_CAPTURE;
+    struct conn *conn = conn_open(client.conns, &request);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(conn);
+    for (int i = 0; i < 1000 && client.finished == 0 && !conn->waits_secret; i++) {
+        client_tick(20 * NS_PER_MS);
+    }
+    CU_ASSERT_TRUE_FATAL(client.finished == 0 && conn->waits_secret);
+    conns_on_timer(client.conns, &conn->timer);
+    for (int i = 0; i < 16 && client.finished == 0; i++) {
+        client_tick(20 * NS_PER_MS);
+    }
+    CU_ASSERT_EQUAL(client.outcomes[OUTCOME_SUCCESS], 1);
+    conns_abort(client.conns);
+    client_drain();
+    serve_stop(&serve);
+    serve_stop(&silent);
+    SSL_CTX_free(serve.context);
+    client_fini();
+}
+
 static void test_capture_failures(void) {
     if (!client_init()) {
         return;
@@ -731,9 +765,10 @@ static void test_openssl(void) {
 }
 
 SUITE_MAIN("conn", {"depths without an SSL object", test_depths},
-           {"many captures", test_many_captures}, {"captures that fail", test_capture_failures},
-           {"success", test_success}, {"IPv6", test_ipv6},
-           {"client certificate", test_client_certificate},
+           {"many captures", test_many_captures},
+           {"the deadline of a held secret", test_deadline_of_a_held_secret},
+           {"captures that fail", test_capture_failures}, {"success", test_success},
+           {"IPv6", test_ipv6}, {"client certificate", test_client_certificate},
            {"refused and unreachable", test_refused_and_unreachable}, {"scripts", test_scripts},
            {"deadlines", test_deadlines}, {"flood", test_flood},
            {"starved of buffers", test_starved_of_buffers},
