@@ -69,6 +69,10 @@ uint32_t conns_in_use(const struct conns *conns) {
     return conns->pool.taken_count;
 }
 
+bool conns_hold_secrets(const struct conns *conns) {
+    return conns->secret_count > 0;
+}
+
 uint32_t conns_available(const struct conns *conns) {
     return conns->pool.capacity - conns->pool.taken_count;
 }

@@ -121,6 +121,8 @@ void conn_release(struct conns *conns, struct conn *conn);
 void conns_abort(struct conns *conns);
 
 uint32_t conns_in_use(const struct conns *conns);
+/* Whether captures wait for company before their secrets are computed: step again soon. */
+bool conns_hold_secrets(const struct conns *conns);
 uint32_t conns_available(const struct conns *conns);
 void conns_get_stats(const struct conns *conns, struct conns_stats *out);
 size_t conns_bytes(const struct conns *conns);

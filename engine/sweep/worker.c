@@ -174,7 +174,7 @@ static void worker_wait(struct worker *worker) {
     uint64_t limit_ns = worker->input_waits || work_waits ? WAIT_IDLE_NS : 100 * NS_PER_MS;
     uint32_t batch = in_flight < WAIT_BATCH_FROM ? 1 : in_flight / BATCH_PER_COMPLETION;
     batch = batch > WAIT_BATCH_MAX ? WAIT_BATCH_MAX : batch;
-    if (batch > 1) {
+    if (batch > 1 || conns_hold_secrets(worker->conns)) {
         limit_ns = WAIT_BATCH_NS;
     } else {
         limit_ns = timer_next_ns(&worker->wheel, worker->now_ns, limit_ns);
