@@ -10,9 +10,9 @@
 
 #include "engine/corpus/corpus_readers.h"
 
-#define ROOM_MIN (CORPUS_BLOCK_BYTES / 4) /* another file is begun in a block with so much room */
-#define HEAD_BYTES 4096                   /* of a pipe, before its format is guessed */
-#define POLL_MS 100                       /* how soon a silent pipe notices that it is to stop */
+#define ROOM_MIN CORPUS_GUESS_BYTES /* another file is begun in a block with so much room */
+#define HEAD_BYTES 4096             /* of a pipe, before its format is guessed */
+#define POLL_MS 100                 /* how soon a silent pipe notices that it is to stop */
 
 void corpus_feeder_init(struct corpus_feeder *feeder, const struct corpus_config *config) {
     *feeder = (struct corpus_feeder){.config = config, .fd = -1};
@@ -129,6 +129,14 @@ static bool fill(struct corpus_feeder *feeder, struct corpus_block *block, size_
     return true;
 }
 
+/* Whether the start of a pipe is too short to tell what it is. */
+static bool needs_more(const struct corpus_feeder *feeder, struct span head) {
+    const char *why;
+    return head.len < CORPUS_GUESS_BYTES &&
+           !corpus_recognise(head, feeder->config->format, feeder->config->column, feeder->file,
+                             &why);
+}
+
 /* False: the file is left. */
 static bool recognise(struct corpus_feeder *feeder, struct corpus_block *block, struct span head) {
     const struct corpus_config *config = feeder->config;
@@ -177,16 +185,20 @@ static size_t drop_record(struct corpus_feeder *feeder, struct corpus_block *blo
 /* The next part of the open file, up to the end of a record. True if the file ended with it. */
 static bool take_piece(struct corpus_feeder *feeder, struct corpus_block *block) {
     struct corpus_buffer *in = &block->in;
-    size_t start = in->len, cut = 0, target = CORPUS_BLOCK_BYTES;
+    size_t start = in->len, cut = 0, target = CORPUS_BLOCK_BYTES, head_len = HEAD_BYTES;
     bool was_fresh = feeder->is_fresh, more = true;
     corpus_buffer_append(in, feeder->carry.bytes, feeder->carry.len);
     feeder->carry.len = 0;
     while (more && cut == 0 && !feeder->is_lost) {
         target = in->len < target ? target : 2 * target;
         /* at least a byte more than what was not enough */
-        size_t least = feeder->is_fresh ? start + HEAD_BYTES : in->len + 1;
+        size_t least = feeder->is_fresh ? start + head_len : in->len + 1;
         more = fill(feeder, block, target, least);
         struct span text = span_of(in->bytes + start, in->len - start);
+        if (feeder->is_fresh && more && needs_more(feeder, text)) {
+            head_len = CORPUS_GUESS_BYTES; /* room for it there is: see ROOM_MIN */
+            continue;
+        }
         if (feeder->is_fresh && !recognise(feeder, block, text)) {
             break;
         }

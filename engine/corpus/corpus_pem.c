@@ -166,19 +166,19 @@ size_t corpus_cut_pem(struct span text) {
         before.len = at;
     }
     const uint8_t *line = memrchr(text.data, '\n', text.len);
-    return line != NULL ? (size_t)(line - text.data) + 1 : text.len - text.len / 2;
+    if (line != NULL) {
+        return (size_t)(line - text.data) + 1;
+    }
+    return text.len < 2 * BEGIN_LEN ? 0 : text.len - text.len / 2;
 }
 
 bool corpus_has_pem_line(struct span head) {
-    static const char line_begin[] = "\n-----BEGIN ";
-    return starts_with(head, begin_word, BEGIN_LEN) ||
-           (head.len > 0 && memmem(head.data, head.len, line_begin, sizeof line_begin - 1) != NULL);
+    const uint8_t *begin = head.len > 0 ? memmem(head.data, head.len, begin_word, BEGIN_LEN) : NULL;
+    return begin != NULL && (begin == head.data || begin[-1] == '\n');
 }
-
-#define LONG_TEXT (CORPUS_BLOCK_BYTES / 4)
 
 /* A long text may have its first certificate behind what has been read: it is looked through. */
 bool corpus_is_pem(struct span head) {
     return head.len > 0 && (memmem(head.data, head.len, begin_word, BEGIN_LEN) != NULL ||
-                            (head.len >= LONG_TEXT && span_find(head, '\0') == head.len));
+                            (head.len >= CORPUS_GUESS_BYTES && span_find(head, '\0') == head.len));
 }

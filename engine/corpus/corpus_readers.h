@@ -6,6 +6,9 @@
 
 #include "engine/corpus/corpus_batch.h"
 
+/* Of a text that does not look like anything so far: its first certificate may be behind that. */
+#define CORPUS_GUESS_BYTES (CORPUS_BLOCK_BYTES / 4)
+
 /* The format of a file that begins with `head`: sets format and, for CSV,
    separator and column. `forced` CORPUS_AUTO guesses. False with what is wrong; CSV's column may be
    named by `column`. */
@@ -25,7 +28,8 @@ void corpus_read_piece(struct corpus_batch *batch, const struct corpus_piece *pi
 void corpus_read_pem(struct corpus_batch *batch, struct span text, struct corpus_place place);
 size_t corpus_cut_pem(struct span text);
 bool corpus_is_pem(struct span head);
-bool corpus_has_pem_line(struct span head); /* a BEGIN at the start of a line */
+/* Its first BEGIN begins a line: in NDJSON and CSV a quote or a separator stands before it. */
+bool corpus_has_pem_line(struct span head);
 
 void corpus_read_der(struct corpus_batch *batch, struct span bytes, enum corpus_format format,
                      struct corpus_place place);

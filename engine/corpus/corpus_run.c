@@ -110,7 +110,7 @@ static void write_block(struct pipeline *pipeline, struct corpus_block *block) {
     }
     if (full) {
         fail(pipeline, ERR_RESOURCE,
-             "--unique has no room for more pins: raise --unique-max (64 bytes each)");
+             "--unique has no room for more pins: raise --unique-max (up to 80 bytes each)");
     }
 }
 

@@ -91,7 +91,12 @@ static enum corpus_step step_in_folder(struct corpus_walk *walk, bool *out_again
     }
     strcpy(walk->path + folder->path_len, name);
     if (lstat(walk->path, &info) != 0) {
-        return CORPUS_STEP_END; /* gone meanwhile */
+        if (errno == ENOENT) {
+            return CORPUS_STEP_END; /* gone meanwhile */
+        }
+        *out_again = false;
+        err_note(note, ERR_INPUT, "%s: cannot read: %s", walk->path, strerror(errno));
+        return CORPUS_STEP_FAILED;
     }
     if (S_ISDIR(info.st_mode)) {
         *out_again = enter(walk, note);

@@ -1,4 +1,8 @@
 /* The pipeline: order, block borders, folders, bounds, failures. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <time.h>
+
 #include "engine/base/rng.h"
 #include "tests/unit/corpus_support.h"
 
@@ -287,6 +291,89 @@ static void test_failures(void) {
     text_free(&text);
 }
 
+/* A pipe whose writer is slow: in pieces of `piece` bytes from `slow_from` on. */
+struct slow_writer {
+    const char *path;
+    struct span bytes;
+    size_t slow_from, piece;
+};
+
+static void *write_slowly(void *context) {
+    const struct slow_writer *writer = context;
+    struct span rest = writer->bytes;
+    size_t piece_len = writer->slow_from;
+    int fd = open(writer->path, O_WRONLY | O_CLOEXEC);
+    while (fd >= 0 && rest.len > 0) {
+        struct span piece = span_take(&rest, piece_len);
+        if (write(fd, piece.data, piece.len) != (ssize_t)piece.len) {
+            break;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        piece_len = writer->piece;
+    }
+    close(fd);
+    return NULL;
+}
+
+static struct told run_slowly(const struct text *text, size_t slow_from, size_t piece) {
+    struct slow_writer writer = {
+        .bytes = span_of(text->bytes, text->len), .slow_from = slow_from, .piece = piece};
+    char path[64];
+    pthread_t thread;
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    writer.path = path;
+    CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, write_slowly, &writer), 0);
+    struct told told = run_with((struct corpus_config){0}, &writer.path, 1, 0);
+    pthread_join(thread, NULL);
+    CU_ASSERT_EQUAL(unlink(path), 0);
+    return told;
+}
+
+static const void *find_pin(const struct told *told, unsigned which) {
+    return memmem(told->out.bytes, told->out.len, pins[which], PIN_LINE);
+}
+
+/* A BEGIN that comes byte by byte is not cut in two; text of openssl x509 -text is no CSV, not even
+   where its certificate comes later than what a pipe gives at once. */
+static void test_pipes(void) {
+    struct text text = {NULL, 0, 0};
+    begin();
+    for (unsigned i = 0; text.len < 8192; i++) {
+        add_pem(&text, "CERTIFICATE", certs[0], 64, "\n");
+        CU_ASSERT_FATAL(i < 100);
+    }
+    size_t many = text.len;
+    add_pem(&text, "CERTIFICATE", certs[1], 64, "\n");
+    struct told told = run_slowly(&text, many, 1);
+    CU_ASSERT_PTR_NOT_NULL(find_pin(&told, 1));
+    CU_ASSERT_EQUAL(told.stats.broken, 0);
+    told_free(&told);
+    text_free(&text);
+    text_str(&text, "Certificate:\n    Data:\n        Version: 3 (0x2)\n");
+    while (text.len < 6000) {
+        text_str(&text, "                    8f:e6:8a:79:ac\n");
+    }
+    add_pem(&text, "CERTIFICATE", certs[2], 64, "\n");
+    told = run_text(&text, CORPUS_AUTO);
+    expect_pins(&told, (const unsigned[]){2}, 1);
+    CU_ASSERT_EQUAL(told.stats.broken, 0);
+    told_free(&told);
+    told = run_slowly(&text, 5000, text.len);
+    expect_pins(&told, (const unsigned[]){2}, 1);
+    told_free(&told);
+    text_free(&text);
+    text_str(&text, "name,pem\na,\""); /* a chain in one cell: its second BEGIN begins a line */
+    add_pem(&text, "CERTIFICATE", certs[2], 64, "\n");
+    add_pem(&text, "CERTIFICATE", certs[3], 64, "\n");
+    text_str(&text, "\"\nb,\n");
+    told = run_text(&text, CORPUS_AUTO);
+    expect_pins(&told, (const unsigned[]){2, 3}, 2);
+    CU_ASSERT_EQUAL(told.stats.empty, 1);
+    told_free(&told);
+    text_free(&text);
+}
+
 /* A record that never ends is dropped in bounded memory, and what follows is found again. */
 static void test_endless_record(void) {
     struct text text = {NULL, 0, 0};
@@ -311,4 +398,4 @@ static void test_endless_record(void) {
 SUITE_MAIN("corpus", {"order and block borders", test_order}, {"offsets", test_offsets},
            {"folders", test_folders}, {"many files", test_many_files}, {"unique", test_unique},
            {"outputs", test_outputs}, {"match", test_match}, {"failures", test_failures},
-           {"endless record", test_endless_record})
+           {"pipes", test_pipes}, {"endless record", test_endless_record})
