@@ -47,6 +47,9 @@ static bool is_csv_header(struct span text) {
     for (; text.len > 0; cells++) {
         struct span cell = span_trim(span_take(&text, span_find(text, ',')));
         span_take(&text, 1);
+        if (cell.len >= 2 && cell.data[0] == '"' && cell.data[cell.len - 1] == '"') {
+            cell = span_of(cell.data + 1, cell.len - 2);
+        }
         host = host || text_equal_ignore_case(cell, span_of("host", 4));
         pin = pin || text_equal_ignore_case(cell, span_of("pin", 3));
     }

@@ -170,6 +170,9 @@ static enum err add_place(struct bplist *list, size_t at, const char *parent, st
     if (err != ERR_NONE) {
         return err;
     }
+    if (list->place_count == IMPORT_XML_NODES_MAX) {
+        return broken(list, at, "more objects than any app's");
+    }
     if (list->place_count == list->place_capacity) {
         uint32_t capacity = list->place_capacity > 0 ? 2 * list->place_capacity : 64;
         const char **places = arena_alloc(&list->import->scratch, capacity * sizeof(*places));

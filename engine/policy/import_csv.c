@@ -409,6 +409,12 @@ static bool is_of_last_set(const struct table *table, const struct row *row) {
            span_equal(row->cells[CLIENT], last->cells[CLIENT]);
 }
 
+/* "x:curl" as app names the same as app "x" of client curl. */
+static bool is_of_set(const struct table *table, const struct row *row, const struct pin_set *set) {
+    struct span app = row->cells[APP].len > 0 ? row->cells[APP] : span_str(table->import->prefix);
+    return (int)set->client == row->client && span_equal_str(app, set->application);
+}
+
 static enum err add_row(struct table *table, struct row *row) {
     if (is_of_last_set(table, row)) {
         row->host_text = table->last->host_text;
@@ -430,6 +436,12 @@ static enum err add_row(struct table *table, struct row *row) {
         if (row->cells[APP].len > 0) {
             set->set->application = arena_copy_text(arena, row->cells[APP]);
         }
+    }
+    if (!is_new && !is_of_set(table, row, set->set)) {
+        return import_fail(table->import, row->line, row->host_text,
+                           "app and client read together as those of line %u do, though they are "
+                           "others: give the app another name",
+                           set->set->line);
     }
     *table->last = *row;
     table->last_set = set;

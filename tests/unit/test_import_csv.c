@@ -37,6 +37,7 @@ static const struct import_case cases[] = {
      NULL, NULL, "mismatch"},
     {HEAD "\"a.example\",\"sha256/{1}\",,,,\"x, \"\"y\"\"\",,,\n", "a.example", "01", NULL, NULL,
      "match"},
+    {"\"host\",\"pin\"\n\"a.example\",\"sha256/{1}\"\n", "a.example", "012", NULL, NULL, "match"},
 };
 
 static void test_cases(void) {
@@ -55,6 +56,9 @@ static void test_errors(void) {
         {"host,host\n", "p.csv:1: the column \"host\" is there twice: the header names any of app, "
                         "owner, approver, client, scope, host, include_subdomains, alg, pin, role, "
                         "expires, rollover_url"},
+        {"host,pin,app,client\na.example,sha256/{1},x,curl\na.example,sha256/{2},x:curl,\n",
+         "p.csv:3: a.example: app and client read together as those of line 2 do, though they are "
+         "others: give the app another name"},
         {"host,app\n", "p.csv:1: the header has no column \"pin\": add it"},
         {"host,pin\na.example\n", "p.csv:2: 1 cells, but the header names 2: make them agree"},
         {"host,pin\na.example,sha256/{1},\n",
