@@ -1,0 +1,1 @@
+hash --output curl --fingerprint

@@ -1,0 +1,1 @@
+hash -q --fail-on broken

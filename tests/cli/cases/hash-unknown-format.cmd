@@ -1,0 +1,1 @@
+hash --format pkcs12
