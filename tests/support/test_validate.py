@@ -77,7 +77,8 @@ def verdict():
             "port": 443, "sni": "api.bank.example", "pin_host": "api.bank.example", "tag": "",
             "owner": "", "application": "", "time": "2026-11-24T02:11:09.123Z",
             "status": "success", "error": "", "verdict": "mismatch", "complete": False,
-            "views_failed": 1, "pin_sets": [good, bad], "views": [success_view(), failed_view()]}
+            "views_failed": 1, "proof": "possession", "pin_sets": [good, bad],
+            "views": [success_view(), failed_view()]}
 
 
 def chain():
