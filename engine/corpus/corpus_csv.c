@@ -54,30 +54,28 @@ static bool is_known_name(struct span name) {
 }
 
 /* A field off the front of the row, without its quotes (doubled ones inside stay doubled: neither
-   PEM nor base64 has any). `*out_ended` when the row ends with it. */
+   PEM nor base64 has any). A quote anywhere opens or closes, as it does for corpus_cut_csv().
+   `*out_ended` when the row ends with it. */
 static struct span take_field(struct span *text, char separator, bool *out_ended) {
-    struct span field;
-    if (text->len > 0 && text->data[0] == '"') {
-        size_t end = 1;
-        for (;;) {
-            end += span_find(span_of(text->data + end, text->len - end), '"');
-            if (end + 1 >= text->len || text->data[end + 1] != '"') {
-                break;
-            }
-            end += 2;
-        }
-        field = span_of(text->data + 1, (end < text->len ? end : text->len) - 1);
-        span_take(text, end + 1);
-        /* what stands between the quote and the separator is dropped */
-    } else {
-        field = span_of(text->data, 0);
-    }
+    bool inside = false;
     size_t end = 0;
-    while (end < text->len && text->data[end] != (uint8_t)separator && text->data[end] != '\n') {
+    while (end < text->len) {
+        uint8_t c = text->data[end];
+        if (inside) { /* to the closing quote in one leap */
+            end += span_find(span_of(text->data + end, text->len - end), '"');
+            inside = false;
+        } else if (c == '"') {
+            inside = true;
+        } else if (c == (uint8_t)separator || c == '\n') {
+            break;
+        }
         end++;
     }
-    if (field.len == 0) {
-        field = span_of(text->data, end);
+    end = end < text->len ? end : text->len;
+    struct span field = span_trim(span_of(text->data, end));
+    if (field.len > 0 && field.data[0] == '"') {
+        span_take(&field, 1);
+        field.len -= field.len > 0 && field.data[field.len - 1] == '"' ? 1 : 0;
     }
     *out_ended = end >= text->len || text->data[end] == '\n';
     span_take(text, end + 1);

@@ -158,7 +158,8 @@ static bool read_line(struct corpus_batch *batch, struct span line, struct corpu
 
 void corpus_read_ndjson(struct corpus_batch *batch, struct span text, struct corpus_place place) {
     static const uint8_t byte_order_mark[] = {0xEF, 0xBB, 0xBF};
-    size_t at = text.len >= 3 && memcmp(text.data, byte_order_mark, 3) == 0 ? 3 : 0;
+    bool is_start = place.offset == 0;
+    size_t at = is_start && text.len >= 3 && memcmp(text.data, byte_order_mark, 3) == 0 ? 3 : 0;
     while (at < text.len) {
         struct span rest = span_of(text.data + at, text.len - at);
         struct span line = span_take(&rest, span_find(rest, '\n'));

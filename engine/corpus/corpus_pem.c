@@ -127,8 +127,8 @@ void corpus_read_pem(struct corpus_batch *batch, struct span text, struct corpus
     struct block block;
     size_t at = 0;
     while (find_begin(text, at, &block)) {
-        at = block.body;
         if (block.kind == PEM_OTHER) {
+            at = block.begin + BEGIN_LEN;
             continue;
         }
         struct corpus_place here = corpus_place_at(place, block.begin);
@@ -145,27 +145,51 @@ void corpus_read_pem(struct corpus_batch *batch, struct span text, struct corpus
     }
 }
 
-/* Before the last BEGIN. If nothing else begins before it: behind its END, if it is there. Text
-   without any BEGIN may be dropped but for what could be the start of one. */
-size_t corpus_cut_pem(struct span text) {
+/* The start of the line that has a BEGIN there, blanks before it allowed; false if it has more. */
+static bool line_start(struct span text, size_t begin, size_t *out) {
+    while (begin > 0 && (text.data[begin - 1] == ' ' || text.data[begin - 1] == '\t')) {
+        begin--;
+    }
+    *out = begin;
+    return begin == 0 || text.data[begin - 1] == '\n';
+}
+
+/* The last BEGIN of the text, or only the last that begins a line. */
+static bool last_begin(struct span text, bool any, size_t *out) {
     struct span before = text;
     const uint8_t *dash;
     while ((dash = before.len > 0 ? memrchr(before.data, '-', before.len) : NULL) != NULL) {
         size_t at = (size_t)(dash - text.data);
         if (at + 1 >= DASHES_LEN) {
-            size_t start = at + 1 - DASHES_LEN;
-            if (starts_with(from(text, start), begin_word, BEGIN_LEN)) {
-                struct block block = {.body = at, .label = {NULL, 0}};
-                if (start > 0) {
-                    return start;
-                }
-                return find_begin(text, 0, &block) && find_end(text, &block) == NULL ? block.next
-                                                                                     : 0;
+            size_t begin = at + 1 - DASHES_LEN, start;
+            if (starts_with(from(text, begin), begin_word, BEGIN_LEN) &&
+                (line_start(text, begin, &start) || any)) {
+                *out = any ? begin : start;
+                return true;
             }
         }
         before.len = at;
     }
-    const uint8_t *line = memrchr(text.data, '\n', text.len);
+    return false;
+}
+
+/* Before the last line that is a BEGIN: whatever came before, reading starts anew there. If nothing
+   comes before it: behind its END, if it is there. Text without any BEGIN may be dropped but for
+   what could be the start of one. A BEGIN behind other text in its line is cut at only in a long
+   text: the two parts may then differ from the whole in what they complain of. */
+size_t corpus_cut_pem(struct span text) {
+    struct block block;
+    size_t start;
+    if (last_begin(text, false, &start)) {
+        if (start > 0) {
+            return start;
+        }
+        return find_begin(text, 0, &block) && find_end(text, &block) == NULL ? block.next : 0;
+    }
+    if (last_begin(text, true, &start)) {
+        return text.len >= CORPUS_BLOCK_BYTES ? start : 0;
+    }
+    const uint8_t *line = text.len > 0 ? memrchr(text.data, '\n', text.len) : NULL;
     if (line != NULL) {
         return (size_t)(line - text.data) + 1;
     }

@@ -5,19 +5,31 @@
 #include "engine/corpus/corpus_batch.h"
 #include "engine/corpus/corpus_readers.h"
 
-/* Reads the bytes in this format into `block`, which must be fresh. */
+/* Emptied, or made on first use: a block is too large to be allocated for every input. */
+static inline struct corpus_block *corpus_fresh_block(struct corpus_block **block) {
+    if (*block == NULL) {
+        *block = corpus_block_new();
+    }
+    corpus_block_reset(*block);
+    return *block;
+}
+
+/* Reads the bytes, which begin at `offset` of their file, in this format into `block`, which must
+   be fresh. */
 static inline void corpus_feed_bytes(struct corpus_block *block, enum corpus_format format,
-                                     struct span bytes) {
+                                     struct span bytes, uint64_t offset) {
+    static struct corpus_batch *batch;
     static const struct corpus_config config = {.output = CORPUS_OUT_NDJSON, .fingerprint = true};
-    struct corpus_batch *batch = corpus_batch_new(&config);
+    if (batch == NULL) {
+        batch = corpus_batch_new(&config);
+    }
     struct corpus_file *file = corpus_file_new("fuzz", false);
     file->format = format;
     file->separator = ',';
     corpus_buffer_append(&block->in, bytes.data, bytes.len);
-    block->pieces[0] = (struct corpus_piece){.file = file, .len = bytes.len};
+    block->pieces[0] = (struct corpus_piece){.file = file, .len = bytes.len, .offset = offset};
     block->piece_count = 1;
     corpus_batch_run(batch, block);
-    corpus_batch_free(batch);
 }
 
 /* As many lines as certificates, as many complaints as broken ones, a key in every line. */
