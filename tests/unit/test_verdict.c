@@ -864,7 +864,7 @@ static void test_random_worlds_against_the_oracle(void) {
     struct rng rng;
     rng_init(&rng, suite_seed());
     uint32_t seen[VERDICT_COUNT] = {0}, fragile = 0;
-    for (int round = 0; round < 30000; round++) {
+    for (int round = 0; round < 60000; round++) {
         struct world *world = world_new();
         random_views(&rng, world);
         world->set_count = 1 + rng_below(&rng, SETS);
@@ -889,8 +889,7 @@ static void test_random_worlds_against_the_oracle(void) {
     for (int i = 0; i < VERDICT_UNPINNED; i++) {
         CU_ASSERT_TRUE(seen[i] > 100);
     }
-    /* The worlds reach the rare case: 66 times on the average, with a deviation of 8. */
-    CU_ASSERT_TRUE(fragile > 20);
+    CU_ASSERT_TRUE(fragile > 50); /* about 132 on the average, 11 more or less */
 }
 
 SUITE_MAIN("verdict", {"words", test_words},
