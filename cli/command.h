@@ -12,7 +12,11 @@ struct command {
 int cmd_sweep(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_hash(int argc, char **argv);
+int cmd_pins(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
+
+/* Of `pins`, whose table is in cmd_pins.c. */
+int cmd_pins_show(int argc, char **argv);
 
 /* The arguments as the program got them, for the metadata. */
 extern int program_argc;

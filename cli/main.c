@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"inspect", "look at one endpoint: every view, the chain as a tree, pins ready to paste",
      cmd_inspect},
     {"hash", "hash the certificates in files: bundles, dumps, other scanners' outputs", cmd_hash},
+    {"pins", "pin policies: what they mean, and their forms for other clients", cmd_pins},
     {"demo", "sweep a simulated fleet on this machine", cmd_demo},
 };
 
