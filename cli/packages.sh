@@ -5,7 +5,7 @@
 build_packages=(
     gcc g++ libc6-dev cmake ninja-build pkg-config
     android-libboringssl-dev liburing-dev libc-ares-dev libyaml-dev libidn2-dev libcjson-dev
-    libexpat1-dev libxxhash-dev ca-certificates
+    libexpat1-dev libxxhash-dev libsqlite3-dev ca-certificates
 )
 # To test, in addition.
 test_packages=(
