@@ -189,6 +189,7 @@ struct setup {
 static void setup_fleet(struct setup *setup) {
     struct err_note note;
     const char *arguments[] = {"fleet",
+                               "--fast",
                                "--tls",
                                "1.3",
                                "--padding",

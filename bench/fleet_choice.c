@@ -8,8 +8,8 @@ static enum ssl_private_key_result_t sign_cheaply(SSL *ssl, uint8_t *out, size_t
                                                   size_t max_out, uint16_t algorithm,
                                                   const uint8_t *in, size_t in_len) {
     const struct fleet_peer *peer = SSL_get_app_data(ssl);
-    *out_len = fleet_fast_sign(peer->worker->fast, peer->lent_key, algorithm, span_of(in, in_len),
-                               out, max_out);
+    *out_len = fleet_fast_sign(peer->worker->fast, peer->signs, algorithm, span_of(in, in_len), out,
+                               max_out);
     return *out_len > 0 ? ssl_private_key_success : ssl_private_key_failure;
 }
 
@@ -61,8 +61,9 @@ static enum ssl_select_cert_result_t choose(const SSL_CLIENT_HELLO *hello) {
         return ssl_select_cert_error;
     }
     bool is_set;
-    if (worker->fast != NULL && content == CONTENT_GOOD && !identity->is_rsa) {
-        peer->lent_key = identity->key;
+    if (worker->fast != NULL && content == CONTENT_GOOD &&
+        (!identity->is_rsa || identity->fast_rsa != NULL)) {
+        peer->signs = identity;
         is_set = SSL_set_chain_and_key(hello->ssl, identity->chain, identity->chain_len, NULL,
                                        &cheap_method) == 1;
     } else {

@@ -9,8 +9,9 @@
 struct fleet_peer {
     struct fleet_worker *worker;
     const struct fleet_behaviour *behaviour;
-    EVP_PKEY *lent_key; /* signs this flight (--fast); borrowed for one SSL_do_handshake */
-    uint8_t ipv4[4];    /* that was dialled */
+    const struct fleet_identity
+        *signs;      /* this flight (--fast); borrowed for one SSL_do_handshake */
+    uint8_t ipv4[4]; /* that was dialled */
 };
 
 void fleet_choice_prepare(SSL_CTX *ctx);

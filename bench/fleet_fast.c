@@ -86,8 +86,9 @@ void fleet_fast_free(struct fleet_fast *fast) {
 }
 
 bool fleet_fast_takes(const struct fleet_hello *hello, const struct fleet_identity *identity) {
-    return hello->offers_tls13 && hello->offers_aes128 && hello->signs_ecdsa &&
-           hello->x25519_share.len == 32 && !identity->is_rsa;
+    bool can_sign =
+        identity->is_rsa ? hello->signs_rsa && identity->fast_rsa != NULL : hello->signs_ecdsa;
+    return hello->offers_tls13 && hello->offers_aes128 && can_sign && hello->x25519_share.len == 32;
 }
 
 static bool shared_secret(struct fleet_fast *fast, struct span share, const uint8_t **out) {
@@ -151,17 +152,21 @@ static bool add_certificate(CBB *into, const struct fleet_identity *identity) {
 
 /* RFC 8446, 4.4.3: the signature covers 64 spaces, a text with its zero, and the transcript. */
 static void add_certificate_verify(struct fleet_fast *fast, CBB *into,
-                                   const uint8_t transcript[SECRET_LEN], const EVP_PKEY *key) {
+                                   const uint8_t transcript[SECRET_LEN],
+                                   const struct fleet_identity *identity) {
     static const char text[] = "TLS 1.3, server CertificateVerify";
-    uint8_t content[64 + sizeof text + SECRET_LEN], digest[32], signature[FLEET_SIGNATURE_MAX];
+    uint8_t content[64 + sizeof text + SECRET_LEN], signature[MINT_RSA_BYTES];
+    uint16_t scheme =
+        identity->is_rsa ? SSL_SIGN_RSA_PSS_RSAE_SHA256 : SSL_SIGN_ECDSA_SECP256R1_SHA256;
     memset(content, ' ', 64);
     memcpy(content + 64, text, sizeof text);
     memcpy(content + 64 + sizeof text, transcript, SECRET_LEN);
-    SHA256(content, sizeof content, digest);
-    size_t signature_len = fleet_sign(&fast->signer, key, digest, signature);
+    size_t signature_len = fleet_fast_sign(fast, identity, scheme, span_of(content, sizeof content),
+                                           signature, sizeof signature);
+    CHECK(signature_len > 0);
     CBB body, bytes;
     open_message(into, MESSAGE_CERTIFICATE_VERIFY, &body);
-    CHECK(CBB_add_u16(&body, SSL_SIGN_ECDSA_SECP256R1_SHA256) == 1);
+    CHECK(CBB_add_u16(&body, scheme) == 1);
     CHECK(CBB_add_u16_length_prefixed(&body, &bytes) == 1);
     CHECK(CBB_add_bytes(&bytes, signature, signature_len) == 1);
     CHECK(CBB_flush(into) == 1);
@@ -238,7 +243,7 @@ static size_t write_encrypted(struct fleet_fast *fast, SHA256_CTX *transcript,
     SHA256_Update(transcript, fast->plain, len);
     digest_so_far(transcript, hash);
     CHECK(CBB_init_fixed(&cbb, fast->plain + len, FLIGHT_MAX - 1 - len) == 1);
-    add_certificate_verify(fast, &cbb, hash, identity->key);
+    add_certificate_verify(fast, &cbb, hash, identity);
     hashed_len = CBB_len(&cbb);
     SHA256_Update(transcript, fast->plain + len, hashed_len);
     digest_so_far(transcript, hash);
@@ -285,17 +290,24 @@ size_t fleet_fast_answer(struct fleet_fast *fast, const struct fleet_hello *hell
     return sealed_len > 0 ? len + sealed_len : 0;
 }
 
-size_t fleet_fast_sign(struct fleet_fast *fast, const EVP_PKEY *key, uint16_t algorithm,
-                       struct span in, uint8_t *out, size_t capacity) {
+size_t fleet_fast_sign(struct fleet_fast *fast, const struct fleet_identity *identity,
+                       uint16_t algorithm, struct span in, uint8_t *out, size_t capacity) {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned digest_len = 0;
     const EVP_MD *md = SSL_get_signature_algorithm_digest(algorithm);
-    /* Of a longer digest ECDSA takes the leftmost 256 bits. */
-    if (md == NULL || capacity < FLEET_SIGNATURE_MAX ||
-        EVP_Digest(in.data, in.len, digest, &digest_len, md, NULL) != 1 || digest_len < 32) {
+    if (md == NULL || EVP_Digest(in.data, in.len, digest, &digest_len, md, NULL) != 1) {
         return 0;
     }
-    return fleet_sign(&fast->signer, key, digest, out);
+    if (identity->fast_rsa != NULL) {
+        return capacity >= MINT_RSA_BYTES &&
+                       mint_rsa_sign(identity->fast_rsa, algorithm, digest, digest_len, out)
+                   ? MINT_RSA_BYTES
+                   : 0;
+    }
+    /* Of a longer digest ECDSA takes the leftmost 256 bits. */
+    return capacity >= FLEET_SIGNATURE_MAX && digest_len >= 32
+               ? fleet_sign(&fast->signer, identity->key, digest, out)
+               : 0;
 }
 
 bool fleet_fast_is_finished(struct span bytes, bool *out_failed) {

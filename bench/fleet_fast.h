@@ -1,10 +1,10 @@
 /* The server's side of a TLS 1.3 handshake without a TLS library, at a tenth of its cost, so that a
    bench measures the client: real certificates, encryption and signatures, but one key share for
-   ever (its shared secrets are remembered by the client's share), a signature of two
-   multiplications (fleet_sign.h), and a client's Finished that is counted without being verified.
+   ever (its shared secrets are remembered by the client's share), signatures by short cuts
+   (fleet_sign.h, mint_rsa.h), and a client's Finished that is counted without being verified.
 
-   Takes TLS_AES_128_GCM_SHA256 with X25519 and an ECDSA P-256 identity (RFC 8446, 4.1 to 4.4);
-   everything else is left to BoringSSL. Not thread-safe: one for each worker. */
+   Takes TLS_AES_128_GCM_SHA256 with X25519 (RFC 8446, 4.1 to 4.4); everything else is left to
+   BoringSSL. Not thread-safe: one for each worker. */
 #ifndef PINSWEEP_BENCH_FLEET_FAST_H
 #define PINSWEEP_BENCH_FLEET_FAST_H
 
@@ -25,9 +25,9 @@ size_t fleet_fast_answer(struct fleet_fast *fast, const struct fleet_hello *hell
                          size_t capacity);
 
 /* The cheap signature for what is left to BoringSSL: `in` hashed as `algorithm` says. 0: not an
-   algorithm that a P-256 key signs with here. */
-size_t fleet_fast_sign(struct fleet_fast *fast, const EVP_PKEY *key, uint16_t algorithm,
-                       struct span in, uint8_t *out, size_t capacity);
+   algorithm that the key signs with here. */
+size_t fleet_fast_sign(struct fleet_fast *fast, const struct fleet_identity *identity,
+                       uint16_t algorithm, struct span in, uint8_t *out, size_t capacity);
 
 /* Whether the client's bytes have its Finished, going by the records' types and lengths;
    `out_failed` if they have something else instead. */

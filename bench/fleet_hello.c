@@ -43,11 +43,11 @@ static bool offers_tls13(const SSL_CLIENT_HELLO *hello) {
            CBS_get_u8_length_prefixed(&extension, &list) == 1 && has_u16(list, TLS1_3_VERSION);
 }
 
-static bool signs_ecdsa(const SSL_CLIENT_HELLO *hello) {
+/* Whoever leaves the extension out takes anything. */
+static bool signs(const SSL_CLIENT_HELLO *hello, uint16_t scheme) {
     CBS extension, list;
     return !find_extension(hello, TLSEXT_TYPE_signature_algorithms, &extension) ||
-           (CBS_get_u16_length_prefixed(&extension, &list) == 1 &&
-            has_u16(list, SSL_SIGN_ECDSA_SECP256R1_SHA256));
+           (CBS_get_u16_length_prefixed(&extension, &list) == 1 && has_u16(list, scheme));
 }
 
 /* RFC 8446, 4.2.8: client_shares of { group, key_exchange<1..2^16-1> }. */
@@ -89,7 +89,8 @@ struct fleet_hello fleet_hello_read(const SSL_CLIENT_HELLO *hello) {
         .x25519_share = read_x25519_share(hello),
         .offers_tls13 = offers_tls13(hello),
         .offers_aes128 = has_cipher(hello, 0x1301),
-        .signs_ecdsa = signs_ecdsa(hello),
+        .signs_ecdsa = signs(hello, SSL_SIGN_ECDSA_SECP256R1_SHA256),
+        .signs_rsa = signs(hello, SSL_SIGN_RSA_PSS_RSAE_SHA256),
         .ciphers_ecdsa = ciphers_ecdsa(hello),
     };
 }

@@ -13,6 +13,7 @@ struct fleet_hello {
     bool offers_tls13;
     bool offers_aes128; /* TLS_AES_128_GCM_SHA256 */
     bool signs_ecdsa;   /* signature_algorithms has ecdsa_secp256r1_sha256, or is absent */
+    bool signs_rsa;     /* it has rsa_pss_rsae_sha256 */
     bool ciphers_ecdsa; /* TLS 1.2 cipher suites authenticated by ECDSA */
 };
 

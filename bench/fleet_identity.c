@@ -18,7 +18,13 @@ void fleet_init(struct fleet *fleet, const struct fleet_options *options) {
         for (unsigned i = 0; i < FLEET_RSA_KEYS; i++) {
             char label[32];
             snprintf(label, sizeof label, "leaf-rsa-%u", i);
-            fleet->rsa_leaf_keys[i] = mint_key_new(MINT_RSA2048, options->seed, label);
+            if (options->fast) {
+                fleet->fast_rsa[i] = mint_rsa_new(options->seed, label);
+                fleet->rsa_leaf_keys[i] = mint_rsa_key(fleet->fast_rsa[i]);
+                EVP_PKEY_up_ref(fleet->rsa_leaf_keys[i]);
+            } else {
+                fleet->rsa_leaf_keys[i] = mint_key_new(MINT_RSA2048, options->seed, label);
+            }
         }
     }
 }
@@ -26,6 +32,7 @@ void fleet_init(struct fleet *fleet, const struct fleet_options *options) {
 void fleet_fini(struct fleet *fleet) {
     for (unsigned i = 0; i < FLEET_RSA_KEYS; i++) {
         EVP_PKEY_free(fleet->rsa_leaf_keys[i]);
+        mint_rsa_free(fleet->fast_rsa[i]);
     }
     fleet_pki_fini(&fleet->pki);
 }
@@ -164,6 +171,7 @@ static struct fleet_identity *identity_of_index(const struct fleet *fleet, uint3
     struct fleet_identity *identity =
         identity_new(fleet, name, ipv4, key, issuer, 60, sent, sent_count);
     identity->index = index;
+    identity->fast_rsa = is_rsa ? fleet->fast_rsa[index % FLEET_RSA_KEYS] : NULL;
     return identity;
 }
 

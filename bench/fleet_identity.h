@@ -14,6 +14,7 @@
 #include "bench/fleet_options.h"
 #include "bench/fleet_pki.h"
 #include "bench/fleet_scenario.h"
+#include "bench/mint_rsa.h"
 
 #define FLEET_CHAIN_MAX (1 + FLEET_SENT_MAX)
 /* RSA leaf keys are slow to mint: the leaves share a few, the certificates differ. */
@@ -22,7 +23,8 @@
 struct fleet {
     const struct fleet_options *options;
     struct fleet_pki pki;
-    EVP_PKEY *rsa_leaf_keys[FLEET_RSA_KEYS]; /* NULL unless an identity has an RSA leaf */
+    EVP_PKEY *rsa_leaf_keys[FLEET_RSA_KEYS];   /* NULL unless an identity has an RSA leaf */
+    struct mint_rsa *fast_rsa[FLEET_RSA_KEYS]; /* the same, with --fast; else NULL */
 };
 
 void fleet_init(struct fleet *fleet, const struct fleet_options *options);
@@ -35,6 +37,7 @@ struct fleet_identity {
     uint32_t chain_len;
     CRYPTO_BUFFER *chain[FLEET_CHAIN_MAX]; /* as sent, leaf first */
     EVP_PKEY *key;
+    const struct mint_rsa *fast_rsa; /* the same key, cheap to sign with; or NULL */
 };
 
 /* What the written policy makes of an identity: 1 in 50 each is a mismatch (index % 50 == 0), holds

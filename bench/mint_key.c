@@ -69,14 +69,13 @@ static EVP_PKEY *ec_key_new(int nid, struct mint_stream *stream) {
     return key;
 }
 
-/* The first prime p at or after a random odd number with its two top bits set, such that e does not
-   divide p - 1. Two top bits make the product of two such primes exactly twice as long. */
-static BIGNUM *prime_new(struct mint_stream *stream, unsigned bits, BN_ULONG e, BN_CTX *ctx) {
+BIGNUM *mint_prime_new(struct mint_stream *stream, unsigned bits, uint8_t top, BN_ULONG e,
+                       BN_CTX *ctx) {
     uint8_t bytes[256];
     size_t len = bits / 8;
     CHECK(len <= sizeof bytes);
     mint_stream_read(stream, bytes, len);
-    bytes[0] |= 0xC0;
+    bytes[0] |= top;
     bytes[len - 1] |= 1;
     BIGNUM *candidate = BN_bin2bn(bytes, len, NULL);
     CHECK(candidate != NULL);
@@ -95,8 +94,8 @@ static BIGNUM *prime_new(struct mint_stream *stream, unsigned bits, BN_ULONG e, 
 static EVP_PKEY *rsa_key_new(unsigned bits, struct mint_stream *stream) {
     static const BN_ULONG public_exponent = 65537;
     BN_CTX *ctx = BN_CTX_new();
-    BIGNUM *p = prime_new(stream, bits / 2, public_exponent, ctx);
-    BIGNUM *q = prime_new(stream, bits / 2, public_exponent, ctx);
+    BIGNUM *p = mint_prime_new(stream, bits / 2, 0xC0, public_exponent, ctx);
+    BIGNUM *q = mint_prime_new(stream, bits / 2, 0xC0, public_exponent, ctx);
     CHECK(BN_cmp(p, q) != 0);
     if (BN_cmp(p, q) < 0) {
         BIGNUM *larger = q;

@@ -224,7 +224,7 @@ check "fast: another group is BoringSSL's" says "TLSv1.3, Cipher is TLS_AES_256_
 check "fast: TLS 1.2, cheap signature" says "New, TLSv1.2" 127.0.0.6 "$port" -verify_return_error
 check "fast: another hash" says "Peer signing digest: SHA512" 127.0.0.6 "$port" -tls1_2 \
     -sigalgs ECDSA+SHA512 -verify_return_error
-check "fast: RSA is BoringSSL's" says "Server public key is 2048 bit" 127.0.0.100 "$port" \
+check "fast: RSA" says "TLS_AES_128_GCM_SHA256" 127.0.0.100 "$port" \
     -verify_return_error
 check "fast: same leaf" same "$(leaf_pin 127.0.0.5 "$port")" "$first_pin"
 stop_fleet
