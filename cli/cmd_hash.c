@@ -361,10 +361,8 @@ static bool check_usage(const struct hash *hash) {
 }
 
 static enum err load_policies(struct hash *hash, struct err_note *note) {
-    enum err err = ERR_NONE;
-    for (uint32_t i = 0; i < hash->policy_count && err == ERR_NONE; i++) {
-        err = policy_load(hash->policies[i], IMPORT_AUTO, &hash->index, &hash->store, note);
-    }
+    enum err err = policy_load_all(hash->policies, hash->policy_count, IMPORT_AUTO, &hash->index,
+                                   &hash->store, note);
     if (err == ERR_NONE && hash->policy_count > 0) {
         err = pin_table_init(&hash->table, &hash->index, note);
         hash->config.pins = &hash->table;

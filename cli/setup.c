@@ -447,9 +447,9 @@ enum err setup_load(struct setup *setup, struct err_note *note) {
     }
     /* A policy that names its own `system` wins over the machine's; the command line wins over
      * both. */
-    for (uint32_t i = 0; i < setup->policy_count && err == ERR_NONE; i++) {
-        err = policy_load(setup->policies[i], setup->policy_format, &setup->pins, &setup->store,
-                          note);
+    if (err == ERR_NONE) {
+        err = policy_load_all(setup->policies, setup->policy_count, setup->policy_format,
+                              &setup->pins, &setup->store, note);
     }
     if (err == ERR_NONE) {
         err = load_system_trust(setup, note);

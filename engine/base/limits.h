@@ -61,11 +61,11 @@
     (1u << 15) /* sparse line index of a mapped file: 256 KB, of 10,000 lines as of 10 million */
 #define POLICY_DEPTH_MAX 32         /* YAML nesting */
 #define POLICY_BYTES_MAX (1u << 30) /* a policy file */
-#define IMPORT_PINS_MAX                                                                            \
-    4096 /* pins of one imported set: each is held against all before it; real ones have under 20  \
-          */
-#define IMPORT_XML_NODES_MAX (1u << 22) /* elements of an XML policy; real ones have under 10,000  \
-                                         */
+#define IMPORT_PINS_MAX 4096        /* pins of one imported set; real ones have under 20 */
+#define IMPORT_XML_NODES_MAX                                                                       \
+    (1u << 22) /* elements of an XML policy; real ones have under 10,000                           \
+                */
+#define IMPORT_JSON_VALUES_MAX (1u << 22) /* of a list of pins in JSON; Chromium's has 750,000 */
 #define PIN_RULES_PER_HOST_MAX                                                                     \
     1024 /* host patterns of all pin sets that can meet in one host: a look-up gathers them on the \
             stack */
@@ -114,7 +114,8 @@
 #define CORPUS_PIECES_MAX 64 /* small files that share a block */
 #define CORPUS_DEPTH_MAX 64  /* folders in folders */
 #define CORPUS_THREADS_MAX 256
-#define CORPUS_HEADER_BYTES_MAX (64u << 10) /* the first line of a CSV file; also looked at to guess */
+#define CORPUS_HEADER_BYTES_MAX                                                                    \
+    (64u << 10) /* the first line of a CSV file; also looked at to guess */
 #define CORPUS_UNIQUE_DEFAULT                                                                      \
     (16u << 20) /* pins that --unique remembers: 1 GB at most, taken as they come */
 

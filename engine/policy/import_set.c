@@ -1,14 +1,17 @@
+#define XXH_INLINE_ALL
 #include "engine/policy/import_set.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "engine/codec/hostname.h"
 #include "engine/codec/netaddr.h"
 
 #define QUOTE_MAX 100
 #define PLACE_SHOWN_MAX 300
+#define PINS_COMPARED_MAX 16 /* a set of more finds a pin that it has already by a table */
 
 /* --- the file --- */
 
@@ -208,16 +211,57 @@ void import_set_add_host(struct import *import, struct import_set *set, struct p
     set->hosts[set->host_count++] = host;
 }
 
+void import_set_exclude(struct import *import, struct import_set *set, const char *pattern) {
+    if (set->excluded_count == set->excluded_capacity) {
+        set->excluded = grown(import, set->excluded, set->excluded_count, &set->excluded_capacity,
+                              sizeof *set->excluded);
+    }
+    set->excluded[set->excluded_count++] = pattern;
+}
+
 static bool is_same_pin(const struct pin *a, const struct pin *b) {
     return a->alg == b->alg && a->of == b->of && a->list == b->list && a->role == b->role &&
            a->tlsa_usage == b->tlsa_usage && span_equal(a->value, b->value);
 }
 
-bool import_set_add_pin(struct import *import, struct import_set *set, const struct pin *pin) {
+/* The slot of an equal pin, or a free one. */
+static uint32_t *pin_slot(const struct import *import, const struct import_set *set,
+                          const struct pin *pin) {
+    uint32_t at =
+        (uint32_t)XXH3_64bits_withSeed(pin->value.data, pin->value.len, import->index->seed);
+    for (;; at++) { /* ends: the table is never more than half full */
+        uint32_t *slot = &set->slots[at & set->slot_mask];
+        if (*slot == 0 || is_same_pin(&set->pins[*slot - 1], pin)) {
+            return slot;
+        }
+    }
+}
+
+static bool has_pin(const struct import *import, const struct import_set *set,
+                    const struct pin *pin) {
+    if (set->slots != NULL) {
+        return *pin_slot(import, set, pin) != 0;
+    }
     for (uint32_t i = 0; i < set->pin_count; i++) {
         if (is_same_pin(&set->pins[i], pin)) {
-            return false;
+            return true;
         }
+    }
+    return false;
+}
+
+/* After the pins have grown: a table with room for twice as many as there can be. */
+static void grow_slots(struct import *import, struct import_set *set) {
+    set->slot_mask = 2 * set->pin_capacity - 1;
+    set->slots = arena_alloc(&import->scratch, 2 * (size_t)set->pin_capacity * sizeof *set->slots);
+    for (uint32_t i = 0; i < set->pin_count; i++) {
+        *pin_slot(import, set, &set->pins[i]) = i + 1;
+    }
+}
+
+bool import_set_add_pin(struct import *import, struct import_set *set, const struct pin *pin) {
+    if (set->too_many || has_pin(import, set, pin)) {
+        return false;
     }
     if (set->pin_count == IMPORT_PINS_MAX) {
         set->too_many = true;
@@ -225,8 +269,14 @@ bool import_set_add_pin(struct import *import, struct import_set *set, const str
     }
     if (set->pin_count == set->pin_capacity) {
         set->pins = grown(import, set->pins, set->pin_count, &set->pin_capacity, sizeof *set->pins);
+        if (set->pin_capacity > PINS_COMPARED_MAX) {
+            grow_slots(import, set);
+        }
     }
     set->pins[set->pin_count++] = *pin;
+    if (set->slots != NULL) {
+        *pin_slot(import, set, pin) = set->pin_count;
+    }
     return true;
 }
 
@@ -295,14 +345,10 @@ static const struct import_domain *pinned_parent(const struct import_domain *dom
 
 static void exclude(struct import *import, struct import_set *set,
                     const struct import_domain *domain) {
-    if (set->excluded_count == set->excluded_capacity) {
-        set->excluded = grown(import, set->excluded, set->excluded_count, &set->excluded_capacity,
-                              sizeof *set->excluded);
-    }
+    bool any_depth = domain->subdomains || domain->cuts_below;
     struct pin_host pattern = {.name = domain->name,
-                               .pattern =
-                                   domain->subdomains ? PIN_PATTERN_ANY_DEPTH : PIN_PATTERN_NAME};
-    set->excluded[set->excluded_count++] = import_host_text(import, &pattern);
+                               .pattern = any_depth ? PIN_PATTERN_ANY_DEPTH : PIN_PATTERN_NAME};
+    import_set_exclude(import, set, import_host_text(import, &pattern));
 }
 
 enum err import_domains_settle(struct import *import, struct import_domain *domains, size_t count) {
@@ -318,8 +364,9 @@ enum err import_domains_settle(struct import *import, struct import_domain *doma
         }
     }
     for (size_t i = 0; i < count; i++) {
+        bool excludes = domains[i].set == NULL || (domains[i].cuts_below && !domains[i].subdomains);
         const struct import_domain *parent =
-            domains[i].set == NULL ? pinned_parent(domains, count, domains[i].name) : NULL;
+            excludes ? pinned_parent(domains, count, domains[i].name) : NULL;
         if (parent != NULL) {
             exclude(import, parent->set, &domains[i]);
         }

@@ -2,7 +2,7 @@
 #ifndef PINSWEEP_POLICY_IMPORT_SET_H
 #define PINSWEEP_POLICY_IMPORT_SET_H
 
-#include "engine/trust/pin.h"
+#include "engine/policy/import.h"
 
 struct import {
     const char *file;   /* lives as long as the index */
@@ -13,6 +13,7 @@ struct import {
     uint32_t added;
     /* Of a file without lines: "line" numbers one of these, and pins and sets get line 0. */
     const char **places;
+    const struct policy_companion *companion; /* a file that goes with this one; NULL: none */
 };
 
 void import_begin(struct import *import, const char *file, struct pin_index *index,
@@ -72,6 +73,8 @@ struct import_set {
     uint32_t host_count, host_capacity, pin_count, pin_capacity;
     const char **excluded;
     uint32_t excluded_count, excluded_capacity;
+    uint32_t *slots; /* of many pins: open addressing on their values, pin index + 1 */
+    uint32_t slot_mask;
     bool too_many; /* more than IMPORT_PINS_MAX pins */
 };
 
@@ -81,6 +84,9 @@ void import_set_add_host(struct import *import, struct import_set *set, struct p
 /* False, and nothing added, if the set has the same pin already, or too many of them (which
    import_set_end() tells). */
 bool import_set_add_pin(struct import *import, struct import_set *set, const struct pin *pin);
+/* Takes "x", "*.x" or "**.x" (which lives as long as the index) out of what the set's patterns
+   reach. */
+void import_set_exclude(struct import *import, struct import_set *set, const char *pattern);
 /* Names the set after its first host, unless it has a name, and adds it to the index. */
 enum err import_set_end(struct import *import, struct import_set *set) MUST_USE;
 
@@ -89,6 +95,8 @@ enum err import_set_end(struct import *import, struct import_set *set) MUST_USE;
 struct import_domain {
     const char *name; /* A-label */
     bool subdomains;
+    bool cuts_below; /* a parent does not reach past this entry, though it has no subdomains itself
+                      */
     uint32_t line;
     struct import_set *set; /* NULL: not pinned */
 };
@@ -105,5 +113,8 @@ enum err import_tlsa(struct import *import, struct span text) MUST_USE;
 enum err import_csv(struct import *import, struct span text) MUST_USE;
 enum err import_hpkp(struct import *import, struct span text) MUST_USE;
 enum err import_plist(struct import *import, struct span xml) MUST_USE;
+enum err import_envoy(struct import *import, struct span yaml) MUST_USE;
+/* With the .pins file as companion. */
+enum err import_chromium(struct import *import, struct span json) MUST_USE;
 
 #endif

@@ -1,6 +1,6 @@
 /* Pins in the clients' formats; the first byte selects the format. Whatever follows: an error that
-   names the file, or pin sets with names, hosts and pins, each found by its hosts. Native
-   policies have fuzz_policy. */
+   names the file, or pin sets with names, hosts and pins, each found by its hosts. A form feed
+   divides a Chromium list from its keys. Native policies have fuzz_policy. */
 #include "engine/policy/import.h"
 
 #include <stdio.h>
@@ -66,8 +66,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     CHECK(store != NULL);
     trust_store_init(store);
     pin_index_init(&index, 1);
-    enum err err =
-        policy_parse(span_of(data + 1, size - 1), "p.txt", choose(data[0]), &index, store, &note);
+    struct span rest = span_of(data + 1, size - 1), text = span_take(&rest, span_find(rest, '\f'));
+    span_take(&rest, 1);
+    struct policy_companion companion = {.file = "p.txt", .bytes = rest};
+    enum err err = policy_parse_with(text, "p.txt", choose(data[0]),
+                                     rest.len > 0 ? &companion : NULL, &index, store, &note);
     CHECK((err == ERR_NONE) == (note.text[0] == '\0'));
     if (err == ERR_NONE) {
         check_sets(&index, store);

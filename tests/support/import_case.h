@@ -25,7 +25,8 @@ struct import_world {
     enum err err;
 };
 
-/* Only policies with the profile "system"; bound if there was no error. */
+/* Only policies with the profile "system"; bound if there was no error. A form feed divides a
+   Chromium list from its keys, which are the file "keys.pins". */
 struct import_world *import_world_new(const char *policy, enum import_format format,
                                       const char *name);
 struct import_world *import_world_of(struct span bytes, enum import_format format,

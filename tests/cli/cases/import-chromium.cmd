@@ -1,0 +1,1 @@
+sweep --dry-run --policy $ROOT/data/pins/chromium.json
