@@ -9,18 +9,11 @@
    --count: handshakes a round (four times the number in flight at least). --programs: where
    pinsweep and fleetsim are (default: the folder above this program's). Ends itself after an hour.
  */
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <libgen.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/handshake.h"
@@ -40,64 +33,11 @@ struct options {
 /* One round at one number in flight; microseconds of CPU per handshake. */
 struct round {
     double memory, memory_x509, memory_ours, memory_many; /* the latter: so many at a time */
-    struct handshake_cost floor, sweep;
-    struct handshake_cost floor_short, prove, capture; /* nothing is sent after the flight */
+    struct measure_cost floor, sweep;
+    struct measure_cost floor_short, prove, capture; /* nothing is sent after the flight */
     double verify;
     double after;
 };
-
-struct machine {
-    char cpu[128];
-    struct utsname system;
-    int client_cpu, server_cpu;
-};
-
-uint64_t handshake_thread_cpu_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-void handshake_pin_to(int cpu) {
-    if (cpu >= 0) {
-        cpu_set_t one;
-        CPU_ZERO(&one);
-        CPU_SET((size_t)cpu, &one);
-        CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
-    }
-}
-
-/* --- the machine --- */
-
-static void machine_cpu_name(struct machine *machine) {
-    char line[256];
-    FILE *in = fopen("/proc/cpuinfo", "re");
-    strcpy(machine->cpu, "unknown");
-    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
-        const char *value = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && value != NULL && strlen(value) > 2) {
-            snprintf(machine->cpu, sizeof machine->cpu, "%.120s", value + 2);
-            machine->cpu[strcspn(machine->cpu, "\n")] = '\0';
-            break;
-        }
-    }
-    if (in != NULL) {
-        fclose(in);
-    }
-}
-
-/* The first and the last core that we may use; -1 with only one, where both share it. */
-static void machine_choose_cores(struct machine *machine) {
-    cpu_set_t allowed;
-    machine->client_cpu = machine->server_cpu = -1;
-    CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
-    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&allowed) > 1; cpu++) {
-        if (CPU_ISSET((size_t)cpu, &allowed)) {
-            machine->client_cpu = machine->client_cpu < 0 ? cpu : machine->client_cpu;
-            machine->server_cpu = cpu;
-        }
-    }
-}
 
 /* --- the command line --- */
 
@@ -175,90 +115,113 @@ static void parse(struct options *options, int argc, char **argv) {
 
 struct setup {
     const struct options *options;
-    struct machine machine;
-    struct fleet_options fleet_options;
-    struct fleet fleet;
-    struct handshake_memory *memory;
-    struct handshake_sizes sizes;
-    struct handshake_sweep sweep;
+    struct measure_machine machine;
+    struct measure_cores cores;
+    struct fleet *fleet;
+    struct measure_memory *memory;
+    struct measure_bytes bytes;
+    struct measure_fleet served;
     char pinsweep[544], fleetsim[544];
     pid_t floor_server;
-    uint16_t floor_ports[HANDSHAKE_PORTS];
+    uint16_t floor_ports[MEASURE_PORTS];
+    enum measure_key key;
 };
 
-static void setup_fleet(struct setup *setup) {
-    struct err_note note;
-    const char *arguments[] = {"fleet",
-                               "--fast",
-                               "--tls",
-                               "1.3",
-                               "--padding",
-                               "600",
-                               "--identities",
-                               HANDSHAKE_IDENTITIES_TEXT,
-                               "--rsa-percent",
-                               setup->options->rsa ? "100" : "0",
-                               NULL};
-    optind = 0; /* getopt starts anew */
-    CHECK(fleet_options_parse(&setup->fleet_options, (int)ARRAY_COUNT(arguments) - 1,
-                              (char **)(uintptr_t)arguments, &note) == ERR_NONE);
-    fleet_init(&setup->fleet, &setup->fleet_options);
+static struct err_note note;
+
+/* A bench has nobody to tell but its user. */
+static void must(enum err err) {
+    if (err != ERR_NONE) {
+        fprintf(stderr, "bench_handshake: %s\n", note.text);
+        exit(1);
+    }
 }
 
 static void setup_open(struct setup *setup, const struct options *options) {
     setup->options = options;
-    machine_cpu_name(&setup->machine);
-    CHECK(uname(&setup->machine.system) == 0);
-    machine_choose_cores(&setup->machine);
+    setup->key = options->rsa ? MEASURE_RSA : MEASURE_ECDSA;
+    measure_machine_read(&setup->machine);
+    measure_cores_split(&setup->cores, 1);
     snprintf(setup->pinsweep, sizeof setup->pinsweep, "%s/pinsweep", options->programs);
     snprintf(setup->fleetsim, sizeof setup->fleetsim, "%s/fleetsim", options->programs);
-    setup->sweep.pinsweep = setup->pinsweep;
-    setup->sweep.fleetsim = setup->fleetsim;
-    setup_fleet(setup);
-    setup->memory = handshake_memory_new(&setup->fleet);
-    setup->sizes = handshake_memory_sizes(setup->memory);
-    handshake_sweep_open(&setup->sweep, options->rsa, setup->machine.server_cpu);
-    setup->floor_server =
-        handshake_floor_serve(&setup->sizes, setup->machine.server_cpu, setup->floor_ports);
-    handshake_pin_to(setup->machine.client_cpu);
+    setup->fleet = measure_identities_new();
+    setup->memory = measure_memory_new(setup->fleet, TLS1_3_VERSION, setup->key);
+    setup->bytes = measure_memory_bytes(setup->memory);
+    struct measure_fleet_config config = {
+        .fleetsim = setup->fleetsim, .tls = TLS1_3_VERSION, .key = setup->key, .workers = 1};
+    must(measure_fleet_start(&setup->served, &config, &note));
+    must(measure_floor_serve(&setup->bytes, &setup->cores.server, setup->floor_ports,
+                             &setup->floor_server, &note));
 }
 
 static void setup_close(struct setup *setup) {
-    kill(setup->floor_server, SIGKILL);
-    waitpid(setup->floor_server, NULL, 0);
-    handshake_sweep_close(&setup->sweep);
-    handshake_memory_free(setup->memory);
-    fleet_fini(&setup->fleet);
+    measure_stop(setup->floor_server);
+    measure_fleet_stop(&setup->served);
+    measure_memory_free(setup->memory);
+    measure_identities_free(setup->fleet);
 }
 
-static void measure_depths(struct setup *setup, uint32_t in_flight, uint32_t count,
-                           struct round *out) {
-    struct handshake_sizes sizes = setup->sizes;
-    int cpu = setup->machine.client_cpu;
-    sizes.last = 0;
-    out->capture = handshake_sweep_run(&setup->sweep, DEPTH_CAPTURE, cpu, in_flight, count);
-    out->floor_short = handshake_floor_run(&sizes, setup->floor_ports, in_flight, count);
-    out->prove = handshake_sweep_run(&setup->sweep, DEPTH_PROVE, cpu, in_flight, count);
-    out->verify = handshake_verify_us(setup->options->rsa, count / 8);
+static void sweep(struct setup *setup, enum depth depth, uint32_t in_flight, uint32_t count,
+                  struct measure_cost *out) {
+    struct measure_swept swept;
+    struct measure_sweep run = {.pinsweep = setup->pinsweep,
+                                .fleet = &setup->served,
+                                .cores = &setup->cores,
+                                .depth = depth,
+                                .in_flight = in_flight,
+                                .threads = 1,
+                                .count = count};
+    must(measure_sweep_run(&run, &swept, &note));
+    if (swept.counts.succeeded != swept.counts.targets) {
+        fprintf(stderr, "bench_handshake: %llu of %llu handshakes succeeded\n",
+                (unsigned long long)swept.counts.succeeded,
+                (unsigned long long)swept.counts.targets);
+        exit(1);
+    }
+    *out = swept.cost;
+}
+
+static void exchange(struct setup *setup, bool whole, uint32_t in_flight, uint32_t count,
+                     struct measure_cost *out) {
+    must(measure_floor_run(&setup->bytes, whole, setup->floor_ports, &setup->cores.client,
+                           in_flight, count, out, &note));
+}
+
+/* What is measured in memory, in a process of its own: it leaves nothing behind. */
+struct memory_task {
+    struct setup *setup;
+    uint32_t in_flight, count, many;
+};
+
+static double in_memory(const struct memory_task *task, enum measure_client client,
+                        uint32_t in_flight) {
+    return measure_memory_us(task->setup->memory, client, in_flight, task->many);
+}
+
+static void measure_memory(void *out, const void *context) {
+    const struct memory_task *task = context;
+    struct round *round = out;
+    round->memory = in_memory(task, MEASURE_BORINGSSL, WARM_IN_FLIGHT);
+    round->memory_many = in_memory(task, MEASURE_BORINGSSL, task->in_flight);
+    round->memory_x509 = in_memory(task, MEASURE_BORINGSSL_X509, WARM_IN_FLIGHT);
+    round->memory_ours = in_memory(task, MEASURE_OURS, WARM_IN_FLIGHT);
+    round->after = handshake_after_us(&task->setup->served, task->setup->fleet,
+                                      task->setup->options->rsa, task->count);
+    round->verify = measure_verify_us(task->setup->key, task->count / 8);
+    /* Once more, so that a slow minute does not fall on one of them alone. */
+    round->memory = (round->memory + in_memory(task, MEASURE_BORINGSSL, WARM_IN_FLIGHT)) / 2;
 }
 
 static void measure(struct setup *setup, uint32_t in_flight, struct round *out) {
-    uint32_t count = setup->options->count, many = count / 4;
+    uint32_t count = setup->options->count;
     count = count > 4 * in_flight ? count : 4 * in_flight;
-    out->memory = handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL, WARM_IN_FLIGHT, many);
-    out->floor = handshake_floor_run(&setup->sizes, setup->floor_ports, in_flight, count);
-    out->sweep = handshake_sweep_run(&setup->sweep, DEPTH_COMPLETE, setup->machine.client_cpu,
-                                     in_flight, count);
-    measure_depths(setup, in_flight, count, out);
-    out->memory_many = handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL, in_flight, many);
-    out->memory_x509 =
-        handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL_X509, WARM_IN_FLIGHT, many);
-    out->memory_ours = handshake_memory_us(setup->memory, HANDSHAKE_OURS, WARM_IN_FLIGHT, many);
-    out->after = handshake_after_us(&setup->sweep, &setup->fleet, count);
-    /* Once more, so that a slow minute does not fall on one of them alone. */
-    out->memory = (out->memory +
-                   handshake_memory_us(setup->memory, HANDSHAKE_BORINGSSL, WARM_IN_FLIGHT, many)) /
-                  2;
+    struct memory_task task = {setup, in_flight, count, setup->options->count / 4};
+    must(measure_in_child(&setup->cores.client, measure_memory, &task, out, sizeof *out, &note));
+    exchange(setup, true, in_flight, count, &out->floor);
+    sweep(setup, DEPTH_COMPLETE, in_flight, count, &out->sweep);
+    sweep(setup, DEPTH_CAPTURE, in_flight, count, &out->capture);
+    exchange(setup, false, in_flight, count, &out->floor_short);
+    sweep(setup, DEPTH_PROVE, in_flight, count, &out->prove);
 }
 
 /* --- figures --- */
@@ -276,10 +239,10 @@ static double ours_of(const struct round *round) {
     return round->memory_ours;
 }
 static double floor_of(const struct round *round) {
-    return handshake_cost_us(round->floor);
+    return measure_cost_us(round->floor);
 }
 static double sweep_of(const struct round *round) {
-    return handshake_cost_us(round->sweep);
+    return measure_cost_us(round->sweep);
 }
 static double user_of(const struct round *round) {
     return round->sweep.user_us;
@@ -291,13 +254,13 @@ static double after_of(const struct round *round) {
     return round->after;
 }
 static double floor_short_of(const struct round *round) {
-    return handshake_cost_us(round->floor_short);
+    return measure_cost_us(round->floor_short);
 }
 static double prove_of(const struct round *round) {
-    return handshake_cost_us(round->prove);
+    return measure_cost_us(round->prove);
 }
 static double capture_of(const struct round *round) {
-    return handshake_cost_us(round->capture);
+    return measure_cost_us(round->capture);
 }
 static double capture_user_of(const struct round *round) {
     return round->capture.user_us;
@@ -372,23 +335,21 @@ static struct spread spread_of(const struct figure *figure, const struct round *
 }
 
 static void print_head(const struct setup *setup) {
-    const struct utsname *system = &setup->machine.system;
+    const struct measure_bytes *bytes = &setup->bytes;
+    const char *key = measure_key_text(setup->key);
     if (setup->options->json) {
-        printf("{\"machine\":\"%s\",\"kernel\":\"%s %s\",\"boringssl\":\"%s\",\"key\":\"%s\","
-               "\"rounds\":%u,\"client_cpu\":%d,\"server_cpu\":%d,"
-               "\"bytes\":{\"hello\":%zu,\"flight\":%zu,\"last\":%zu},\"in_flight\":[",
-               setup->machine.cpu, system->sysname, system->release, PINSWEEP_BORINGSSL,
-               setup->options->rsa ? "rsa-2048" : "ecdsa-p256", setup->options->rounds,
-               setup->machine.client_cpu, setup->machine.server_cpu, setup->sizes.hello,
-               setup->sizes.flight, setup->sizes.last);
+        printf("{\"machine\":\"%s\",\"kernel\":\"%s\",\"boringssl\":\"%s\",\"key\":\"%s\","
+               "\"rounds\":%u,\"bytes\":{\"hello\":%zu,\"flight\":%zu,\"last\":%zu},"
+               "\"in_flight\":[",
+               setup->machine.cpu, setup->machine.kernel, PINSWEEP_BORINGSSL, key,
+               setup->options->rounds, bytes->out[0], bytes->in[0], bytes->out[1]);
         return;
     }
-    printf("%s, %s %s, BoringSSL %s\nTLS 1.3, %s leaf with chain; %zu bytes out, %zu in, %zu out; "
-           "client on core %d, server on core %d; median [lowest, highest] of %u rounds\n",
-           setup->machine.cpu, system->sysname, system->release, PINSWEEP_BORINGSSL,
-           setup->options->rsa ? "RSA-2048" : "ECDSA P-256", setup->sizes.hello,
-           setup->sizes.flight, setup->sizes.last, setup->machine.client_cpu,
-           setup->machine.server_cpu, setup->options->rounds);
+    printf("%s, %s, BoringSSL %s\nTLS 1.3, %s leaf with chain; %zu bytes out, %zu in, %zu out; "
+           "client and server %s; median [lowest, highest] of %u rounds\n",
+           setup->machine.cpu, setup->machine.kernel, PINSWEEP_BORINGSSL, key, bytes->out[0],
+           bytes->in[0], bytes->out[1],
+           setup->cores.shared ? "share a core" : "on cores of their own", setup->options->rounds);
 }
 
 static void print_figures(const struct setup *setup, uint32_t idx, const struct round *rounds) {

@@ -21,17 +21,18 @@ struct after {
     struct fleet_cache *cache;
     struct target targets[BATCH];
     char *record;
+    bool is_rsa;
 };
 
-static void after_init(struct after *after, const struct handshake_sweep *sweep,
+static void after_init(struct after *after, const struct measure_fleet *served,
                        const struct fleet *fleet) {
     struct err_note note;
-    char policy[96];
+    char policy[MEASURE_PATH_MAX];
     struct intern_config intern = {.chains_max = CHAIN_TABLE_DEFAULT,
                                    .seed = random_u64(),
                                    .free_paths = path_set_free,
                                    .free_paths_context = NULL};
-    snprintf(policy, sizeof policy, "%s/policy.yaml", sweep->folder);
+    measure_fleet_path(served, "policy.yaml", policy);
     trust_store_init(&after->store);
     pin_index_init(&after->pins, random_u64());
     CHECK(policy_load_native(policy, &after->pins, &after->store, &note) == ERR_NONE);
@@ -124,11 +125,11 @@ static uint64_t batch_run(struct after *after, uint32_t first) {
     CRYPTO_BUFFER *chains[BATCH][FLEET_CHAIN_MAX];
     size_t counts[BATCH];
     for (uint32_t i = 0; i < BATCH; i++) {
-        uint32_t index = (first + i) % HANDSHAKE_IDENTITIES + 1;
+        uint32_t index = (first + i) % MEASURE_IDENTITIES + 1;
         uint8_t ipv4[4];
         fleet_address_of(index, ipv4);
         const struct fleet_identity *identity =
-            fleet_cache_find(after->cache, ipv4, span_of(NULL, 0), false);
+            fleet_cache_find(after->cache, ipv4, span_of(NULL, 0), after->is_rsa);
         counts[i] = identity->chain_len;
         for (size_t c = 0; c < counts[i]; c++) {
             chains[i][c] = CRYPTO_BUFFER_new(CRYPTO_BUFFER_data(identity->chain[c]),
@@ -137,10 +138,10 @@ static uint64_t batch_run(struct after *after, uint32_t first) {
         }
         target_make(after, &after->targets[i], index);
     }
-    uint64_t start_ns = handshake_thread_cpu_ns();
+    uint64_t start_ns = measure_thread_cpu_ns();
     batch_collect(after, chains, counts);
     batch_judge(after);
-    uint64_t spent_ns = handshake_thread_cpu_ns() - start_ns;
+    uint64_t spent_ns = measure_thread_cpu_ns() - start_ns;
     for (uint32_t i = 0; i < BATCH; i++) {
         for (size_t c = 0; c < counts[i]; c++) {
             CRYPTO_BUFFER_free(chains[i][c]);
@@ -149,13 +150,14 @@ static uint64_t batch_run(struct after *after, uint32_t first) {
     return spent_ns;
 }
 
-double handshake_after_us(const struct handshake_sweep *sweep, const struct fleet *fleet,
-                          uint32_t count) {
+double handshake_after_us(const struct measure_fleet *served, const struct fleet *fleet,
+                          bool is_rsa, uint32_t count) {
     struct after *after = calloc(1, sizeof *after);
     uint64_t spent_ns = 0, done = 0;
     CHECK(after != NULL);
-    after_init(after, sweep, fleet);
-    for (uint32_t learned = 0; learned < HANDSHAKE_IDENTITIES; learned += BATCH) {
+    after_init(after, served, fleet);
+    after->is_rsa = is_rsa;
+    for (uint32_t learned = 0; learned < MEASURE_IDENTITIES; learned += BATCH) {
         batch_run(after, learned);
     }
     while (done < count) {
