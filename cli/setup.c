@@ -275,6 +275,12 @@ static bool set_alpn(void *context, const char *value, const char **out_why) {
     return true;
 }
 
+static bool set_groups(void *context, const char *value, const char **out_why) {
+    (void)out_why;
+    ((struct setup *)context)->config.tls.groups = value;
+    return true;
+}
+
 static bool add_key_view(void *context, struct span part, const char **out_why) {
     struct sweep_config *config = context;
     enum key_view view;
@@ -352,6 +358,11 @@ const struct opt setup_network_options[] = {
     {0, "min-version", "V", "lowest TLS version: 1.0, 1.1, 1.2, 1.3 (1.2)", set_min_version},
     {0, "max-version", "V", "highest TLS version (1.3)", set_max_version},
     {0, "alpn", "LIST", "protocols to offer, comma-separated; '' offers none (http/1.1)", set_alpn},
+    {0, "groups", "LIST",
+     "key exchange groups to offer, the most wanted first, colons between\n"
+     "(X25519:P-256:P-384:P-521); X25519MLKEM768 with a newer BoringSSL (README.md).\n"
+     "In TLS 1.2 the curve of an ECDSA leaf must be among them",
+     set_groups},
     {0, "key-types", "LIST",
      "one view for each of any, rsa, ecdsa, ed25519 (any: the server's choice)", set_key_types},
     {0, "depth", "D",

@@ -10,18 +10,24 @@
 
 /* --- key shares --- */
 
-static struct capture_share *share_new(uint64_t now_ns) {
+static struct capture_share *share_new(bool offers_mlkem, uint64_t now_ns) {
     struct capture_share *share = calloc(1, sizeof *share);
-    if (share != NULL) {
-        X25519_keypair(share->public_key, share->private_key);
-        share->born_ns = now_ns;
-        share->holders = 1;
+    if (share == NULL) {
+        return NULL;
     }
+    if (offers_mlkem && (share->mlkem = mlkem_new()) == NULL) {
+        free(share);
+        return NULL;
+    }
+    X25519_keypair(share->public_key, share->private_key);
+    share->born_ns = now_ns;
+    share->holders = 1;
     return share;
 }
 
 static void share_release(struct capture_share *share) {
     if (share != NULL && --share->holders == 0) {
+        mlkem_free(share->mlkem);
         free(share);
     }
 }
@@ -32,7 +38,7 @@ static struct capture_share *share_take(struct capture_context *context, uint64_
     if (share == NULL || share->uses >= CAPTURE_SHARE_USES_MAX ||
         now_ns - share->born_ns >= CAPTURE_SHARE_NS) {
         share_release(share);
-        share = context->share = share_new(now_ns);
+        share = context->share = share_new(context->offers_mlkem, now_ns);
         if (share == NULL) {
             return NULL;
         }
@@ -44,6 +50,21 @@ static struct capture_share *share_take(struct capture_context *context, uint64_
 
 /* --- context --- */
 
+static bool learn_padding(struct tls_context *context, enum key_view view, struct hello *hello) {
+    uint8_t output[SEND_BUFFER_BYTES];
+    struct tls tls;
+    char name[256];
+    size_t name_len = hello_padding_name_len(hello);
+    memset(name, 'a', name_len);
+    name[name_len] = '\0';
+    if (!tls_init(&tls, context, view, name, output)) {
+        return false;
+    }
+    hello_learn_padding(hello, tls_output(&tls));
+    tls_fini(&tls);
+    return true;
+}
+
 /* What the SSL object of a view sends first, without a server name. */
 static bool learn_view(struct tls_context *context, enum key_view view) {
     uint8_t output[SEND_BUFFER_BYTES];
@@ -51,9 +72,11 @@ static bool learn_view(struct tls_context *context, enum key_view view) {
     if (!tls_init(&tls, context, view, NULL, output)) {
         return false;
     }
-    context->capture->usable[view] = hello_learn(&context->capture->hellos[view], tls_output(&tls));
+    struct hello *hello = &context->capture->hellos[view];
+    context->capture->usable[view] = hello_learn(hello, tls_output(&tls));
     tls_fini(&tls);
-    return true;
+    context->capture->offers_mlkem |= hello->mlkem_at != 0;
+    return !context->capture->usable[view] || learn_padding(context, view, hello);
 }
 
 bool capture_context_init(struct tls_context *context) {
@@ -111,6 +134,9 @@ bool capture_init(struct tls *tls, struct tls_context *context, enum key_view vi
     capture->hello = &context->capture->hellos[view];
     records_init(&capture->records);
     struct hello_values values = {.sni = sni != NULL ? sni : ""};
+    if (capture->share->mlkem != NULL) {
+        values.mlkem = mlkem_public(capture->share->mlkem);
+    }
     RAND_bytes(values.random, sizeof values.random);
     RAND_bytes(values.session_id, sizeof values.session_id);
     memcpy(values.share, capture->share->public_key, sizeof values.share);

@@ -9,7 +9,8 @@
 
 /* A key share and who still needs its private half. */
 struct capture_share {
-    uint8_t private_key[X25519_LEN], public_key[X25519_LEN];
+    uint8_t private_key[X25519_LEN], public_key[X25519_LEN]; /* alone and in the hybrid share */
+    struct mlkem *mlkem; /* NULL: X25519MLKEM768 is not offered */
     uint64_t born_ns;
     uint32_t uses, holders;
 };
@@ -18,6 +19,7 @@ struct capture_share {
 struct capture_context {
     struct hello hellos[KEY_VIEW_COUNT];
     bool usable[KEY_VIEW_COUNT];
+    bool offers_mlkem;
     struct capture_share *share; /* of the next handshake; a holder */
 };
 
@@ -45,6 +47,8 @@ struct capture {
     struct keyschedule schedule;
     bool ecdsa_suite, static_rsa; /* up to TLS 1.2 */
     uint8_t server_random[HELLO_RANDOM_LEN];
+    bool is_hybrid; /* the server chose X25519MLKEM768 */
+    uint8_t mlkem_secret[MLKEM_SECRET_LEN];
     uint8_t peer_point[X25519_LEN];
     size_t cert_count; /* as sent */
     CRYPTO_BUFFER *certs[CHAIN_CERTS_MAX];

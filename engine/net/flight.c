@@ -17,7 +17,8 @@
 struct server_hello {
     uint16_t version, cipher;
     CBS random, session_id;
-    CBS share; /* of TLS 1.3: an X25519 point */
+    uint16_t group; /* of TLS 1.3, and the share: an X25519 point, behind a ciphertext if hybrid */
+    CBS share;
     CBS alpn;
 };
 
@@ -29,11 +30,16 @@ static const uint8_t retry_random[HELLO_RANDOM_LEN] = {
 
 /* --- extensions --- */
 
-static bool take_share(CBS body, struct server_hello *out) {
-    uint16_t group;
-    return CBS_get_u16(&body, &group) && group == SSL_CURVE_X25519 &&
-           CBS_get_u16_length_prefixed(&body, &out->share) && CBS_len(&out->share) == X25519_LEN &&
-           CBS_len(&body) == 0;
+static bool take_share(const struct capture *capture, CBS body, struct server_hello *out) {
+    if (!CBS_get_u16(&body, &out->group) || !CBS_get_u16_length_prefixed(&body, &out->share) ||
+        CBS_len(&body) != 0) {
+        return false;
+    }
+    size_t len = CBS_len(&out->share);
+    return out->group == SSL_CURVE_X25519
+               ? capture->hello->share_at != 0 && len == X25519_LEN
+               : out->group == MLKEM_GROUP && capture->hello->mlkem_at != 0 &&
+                     len == MLKEM_CIPHERTEXT_LEN + X25519_LEN;
 }
 
 /* ProtocolNameList with the one name that was chosen (RFC 7301 section 3.1). */
@@ -65,7 +71,7 @@ static bool take_extensions(const struct capture *capture, CBS *in, struct serve
             good = CBS_get_u16(&body, &out->version) && CBS_len(&body) == 0 &&
                    out->version == TLS1_3_VERSION;
         } else if (type == TLSEXT_TYPE_key_share) {
-            good = take_share(body, out);
+            good = take_share(capture, body, out);
         } else if (type == EXTENSION_ALPN) {
             good = take_alpn(body, &out->alpn);
         }
@@ -114,8 +120,16 @@ static enum flight_step begin_13(struct tls *tls, const struct server_hello *hel
         records_has_more(&capture->records)) {
         return FLIGHT_UNUSUAL;
     }
-    memcpy(capture->peer_point, CBS_data(&hello->share), X25519_LEN);
-    tls->facts.group = SSL_CURVE_X25519;
+    const uint8_t *share = CBS_data(&hello->share);
+    capture->is_hybrid = hello->group == MLKEM_GROUP;
+    if (capture->is_hybrid) {
+        if (!mlkem_open(capture->share->mlkem, share, capture->mlkem_secret)) {
+            return FLIGHT_UNUSUAL;
+        }
+        share += MLKEM_CIPHERTEXT_LEN;
+    }
+    memcpy(capture->peer_point, share, X25519_LEN);
+    tls->facts.group = hello->group;
     capture->state = FLIGHT_SECRET;
     return FLIGHT_ON;
 }
@@ -166,10 +180,16 @@ static enum flight_step take_server_hello(struct tls *tls, CBS body) {
 }
 
 enum flight_step flight_take_secret(struct capture *capture, const uint8_t secret[X25519_LEN]) {
-    uint8_t key[KEYSCHEDULE_KEY_MAX], iv[RECORDS_IV_LEN];
-    size_t key_len;
+    uint8_t key[KEYSCHEDULE_KEY_MAX], iv[RECORDS_IV_LEN], shared[MLKEM_SECRET_LEN + X25519_LEN];
+    size_t key_len, shared_len = 0;
     CHECK(capture->state == FLIGHT_SECRET);
-    if (!keyschedule_derive(&capture->schedule, span_of(secret, X25519_LEN), key, &key_len, iv) ||
+    if (capture->is_hybrid) { /* ML-KEM's secret goes first */
+        memcpy(shared, capture->mlkem_secret, MLKEM_SECRET_LEN);
+        shared_len = MLKEM_SECRET_LEN;
+    }
+    memcpy(shared + shared_len, secret, X25519_LEN);
+    shared_len += X25519_LEN;
+    if (!keyschedule_derive(&capture->schedule, span_of(shared, shared_len), key, &key_len, iv) ||
         !records_seal(&capture->records, capture->schedule.aead, span_of(key, key_len), iv)) {
         return FLIGHT_UNUSUAL;
     }

@@ -24,7 +24,8 @@ static uint16_t offset_in(const struct hello *hello, const uint8_t *at) {
     return (uint16_t)(at - hello->bytes);
 }
 
-/* KeyShareClientHello (RFC 8446 section 4.2.8): where X25519's is. */
+/* KeyShareClientHello (RFC 8446 section 4.2.8): where the shares are. One that cannot be made anew
+   would go out with every connection, and nobody could read the answer. */
 static bool learn_share(struct hello *hello, CBS body) {
     CBS list, key;
     uint16_t group;
@@ -37,6 +38,10 @@ static bool learn_share(struct hello *hello, CBS body) {
         }
         if (group == SSL_CURVE_X25519 && CBS_len(&key) == HELLO_SHARE_LEN) {
             hello->share_at = offset_in(hello, CBS_data(&key));
+        } else if (group == MLKEM_GROUP && CBS_len(&key) == MLKEM_PUBLIC_LEN + HELLO_SHARE_LEN) {
+            hello->mlkem_at = offset_in(hello, CBS_data(&key));
+        } else {
+            return false;
         }
     }
     return true;
@@ -120,8 +125,18 @@ bool hello_learn(struct hello *hello, struct span record) {
     hello->offers_12 = version == TLS1_2_VERSION; /* unless supported_versions says more */
     memcpy(hello->bytes, start, hello->len);
     return learn_extensions(hello, extensions) && (hello->offers_12 || hello->offers_13) &&
-           (!hello->offers_13 || hello->share_at != 0) &&
+           (!hello->offers_13 || hello->share_at != 0 || hello->mlkem_at != 0) &&
            (CBS_len(&session_id) == 0 || CBS_len(&session_id) == 32);
+}
+
+size_t hello_padding_name_len(const struct hello *hello) {
+    return hello->len <= 0xff ? 0x100u - hello->len : 0;
+}
+
+void hello_learn_padding(struct hello *hello, struct span record) {
+    size_t name_len = hello_padding_name_len(hello);
+    size_t bare_len = RECORD_HEADER_LEN + hello->len + (name_len > 0 ? SNI_EXTENSION_LEN : 0u);
+    hello->pads = record.len > bare_len + name_len;
 }
 
 static size_t write_sni(uint8_t *at, const char *sni, size_t name_len) {
@@ -135,9 +150,9 @@ static size_t write_sni(uint8_t *at, const char *sni, size_t name_len) {
 }
 
 /* RFC 7685: a ClientHello of 256 to 511 bytes makes old load balancers hang. The same lengths as
-   BoringSSL's. */
-static size_t write_padding(uint8_t *at, size_t message_len) {
-    if (message_len <= 0xff || message_len >= 0x200) {
+   BoringSSL's, if the library at hand still pads. */
+static size_t write_padding(const struct hello *hello, uint8_t *at, size_t message_len) {
+    if (!hello->pads || message_len <= 0xff || message_len >= 0x200) {
         return 0;
     }
     size_t missing = 0x200 - message_len;
@@ -151,9 +166,9 @@ static size_t write_padding(uint8_t *at, size_t message_len) {
 size_t hello_write(const struct hello *hello, const struct hello_values *values,
                    uint8_t out[SEND_BUFFER_BYTES]) {
     size_t name_len = strlen(values->sni);
-    size_t len_max =
-        RECORD_HEADER_LEN + (size_t)hello->len + SNI_EXTENSION_LEN + name_len + PADDING_MAX;
-    if (name_len > SNI_MAX || len_max > SEND_BUFFER_BYTES) {
+    size_t bare_len = (size_t)hello->len + SNI_EXTENSION_LEN + name_len;
+    if (name_len > SNI_MAX ||
+        RECORD_HEADER_LEN + bare_len + (bare_len < 0x200 ? PADDING_MAX : 0) > SEND_BUFFER_BYTES) {
         return 0;
     }
     uint8_t *message = out + RECORD_HEADER_LEN;
@@ -171,7 +186,12 @@ size_t hello_write(const struct hello *hello, const struct hello_values *values,
     if (hello->share_at != 0) {
         memcpy(message + hello->share_at + shift, values->share, HELLO_SHARE_LEN);
     }
-    len += write_padding(message + len, len);
+    if (hello->mlkem_at != 0) {
+        uint8_t *at = message + hello->mlkem_at + shift;
+        memcpy(at, values->mlkem, MLKEM_PUBLIC_LEN);
+        memcpy(at + MLKEM_PUBLIC_LEN, values->share, HELLO_SHARE_LEN);
+    }
+    len += write_padding(hello, message + len, len);
     put_u16(message + hello->extensions_at, len - head_len);
     put_u16(message + 2, len - MESSAGE_HEADER_LEN); /* below 64 KB: the first length byte is 0 */
     out[0] = SSL3_RT_HANDSHAKE;

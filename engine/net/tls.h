@@ -39,7 +39,8 @@ const char *proof_text(enum proof proof);
 
 struct tls_config {
     uint16_t min_version, max_version; /* 0x0301 .. 0x0304; default 1.2 to 1.3 */
-    const char *alpn; /* "http/1.1", or NULL for none; comma separated list allowed */
+    const char *alpn;   /* "http/1.1", or NULL for none; comma separated list allowed */
+    const char *groups; /* "X25519MLKEM768:X25519:P-256"; NULL: X25519 and the NIST curves */
 };
 
 struct tls_context; /* SSL_CTX per key view */

@@ -1,4 +1,5 @@
 #include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/net/capture_internal.h"
@@ -9,7 +10,7 @@
 
 /* X25519 first: its share is the only one sent. The others are there because TLS 1.2 refuses an
    ECDSA leaf whose curve is not in the list (RFC 8422 section 5.3). */
-static const char groups[] = "X25519:P-256:P-384:P-521";
+static const char default_groups[] = "X25519:P-256:P-384:P-521";
 
 #define RSA_PSS                                                                                    \
     SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA512
@@ -89,8 +90,24 @@ static bool view_set_preferences(SSL_CTX *ctx, const struct tls_config *config,
         signature_count -= SHA1_COUNT;
     }
     return SSL_CTX_set_cipher_list(ctx, row->ciphers) &&
-           SSL_CTX_set_verify_algorithm_prefs(ctx, row->signatures, signature_count) &&
-           SSL_CTX_set1_curves_list(ctx, groups);
+           SSL_CTX_set_verify_algorithm_prefs(ctx, row->signatures, signature_count);
+}
+
+/* What the library at hand has; what it does not know it refuses. */
+static enum err explain_groups(SSL_CTX *ctx, const char *groups, struct err_note *note) {
+    static const char *const names[] = {"X25519MLKEM768", "X25519", "P-256", "P-384", "P-521"};
+    char known[96] = "";
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (SSL_CTX_set1_curves_list(ctx, names[i])) {
+            size_t len = strlen(known);
+            snprintf(known + len, sizeof known - len, "%s%s", len > 0 ? ":" : "", names[i]);
+        }
+    }
+    ERR_clear_error();
+    return err_note(note, ERR_USAGE,
+                    "--groups \"%s\": this BoringSSL (%s) cannot offer that; give some of "
+                    "%s, the most wanted first, each once",
+                    groups, PINSWEEP_BORINGSSL, known);
 }
 
 static enum err view_new(const struct tls_config *config, const struct view_row *row,
@@ -109,6 +126,10 @@ static enum err view_new(const struct tls_config *config, const struct view_row 
             note, ERR_UNSUPPORTED, "this BoringSSL cannot speak %s to %s; ask for TLS 1.2 or 1.3",
             tls_version_text(config->min_version), tls_version_text(config->max_version));
     }
+    const char *groups = config->groups != NULL ? config->groups : default_groups;
+    if (!SSL_CTX_set1_curves_list(ctx, groups)) {
+        return explain_groups(ctx, groups, note);
+    }
     /* SSL_CTX_set_alpn_protos returns 0 on success, as OpenSSL's does. */
     if (!view_set_preferences(ctx, config, row) ||
         (alpn_len > 0 && SSL_CTX_set_alpn_protos(ctx, alpn, (unsigned)alpn_len) != 0)) {
@@ -116,6 +137,19 @@ static enum err view_new(const struct tls_config *config, const struct view_row 
         return err_note(note, ERR_RESOURCE, "the TLS library refuses our preferences");
     }
     return ERR_NONE;
+}
+
+/* A name of the greatest length must go out with every view; KEY_VIEW_ANY's hello is the longest.
+ */
+static bool longest_hello_fits(struct tls_context *context) {
+    uint8_t output[SEND_BUFFER_BYTES];
+    char name[HOST_MAX + 1];
+    struct tls tls;
+    memset(name, 'a', HOST_MAX);
+    name[HOST_MAX] = '\0';
+    bool fits = tls_init(&tls, context, KEY_VIEW_ANY, name, output);
+    tls_fini(&tls);
+    return fits;
 }
 
 enum err tls_context_new(const struct tls_config *config, struct tls_context **out,
@@ -145,6 +179,12 @@ enum err tls_context_new(const struct tls_config *config, struct tls_context **o
     }
     for (size_t i = 0; i < KEY_VIEW_COUNT && err == ERR_NONE; i++) {
         err = view_new(config, &view_rows[i], alpn, alpn_len, &context->views[i], note);
+    }
+    if (err == ERR_NONE && !longest_hello_fits(context)) {
+        err = err_note(note, ERR_USAGE,
+                       "the ClientHello would have more than %d bytes with the longest name; offer "
+                       "fewer ALPN protocols or groups",
+                       SEND_BUFFER_BYTES);
     }
     if (err == ERR_NONE && !capture_context_init(context)) {
         err = err_note(note, ERR_RESOURCE, "no memory for a TLS context");

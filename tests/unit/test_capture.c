@@ -22,6 +22,18 @@ static const struct tls_config modern = {.min_version = 0x0303, .max_version = 0
 static const struct tls_config legacy = {.min_version = 0x0301, .max_version = 0x0304};
 static const enum depth depths[] = {DEPTH_CAPTURE, DEPTH_PROVE};
 
+/* X25519MLKEM768 and X25519 with a share each, where the library has both. */
+static const struct tls_config hybrid = {
+    .min_version = 0x0303, .max_version = 0x0304, .groups = "X25519MLKEM768:X25519:P-256:P-384"};
+
+static bool has_hybrid(void) {
+    struct tls_context *context = NULL;
+    struct err_note note;
+    enum err err = tls_context_new(&hybrid, &context, &note);
+    tls_context_free(context);
+    return err == ERR_NONE;
+}
+
 static struct tls_context *context_of(const struct tls_config *config) {
     struct tls_context *context = NULL;
     struct err_note note;
@@ -104,6 +116,11 @@ static void blank_share(struct hello *hello, uint8_t *record, size_t len) {
             memset(record + i + 4, 0, 32);
         }
     }
+    for (size_t i = 0; hello->mlkem_at != 0 && i + 4 + 1216 <= len; i++) {
+        if (memcmp(record + i, "\x11\xec\x04\xc0", 4) == 0) {
+            memset(record + i + 4, 0, 1216);
+        }
+    }
 }
 
 /* Ours and the SSL object's, byte by byte, but for randoms. */
@@ -113,8 +130,11 @@ static void test_hello_is_the_librarys(void) {
         {.min_version = 0x0303, .max_version = 0x0303},
         {.min_version = 0x0304, .max_version = 0x0304},
         {.min_version = 0x0301, .max_version = 0x0304, .alpn = "h2,http/1.1"},
+        {.min_version = 0x0303, .max_version = 0x0304, .groups = "X25519"},
+        hybrid,
     };
-    for (size_t c = 0; c < ARRAY_COUNT(configs); c++) {
+    size_t count = ARRAY_COUNT(configs) - !has_hybrid();
+    for (size_t c = 0; c < count; c++) {
         struct tls_context *context = context_of(&configs[c]);
         for (size_t view = 0; view < KEY_VIEW_COUNT; view++) {
             for (size_t len = 0; len <= 255; len++) {
@@ -457,6 +477,84 @@ static void test_shares_are_renewed(void) {
         memcmp(first.capture->share->public_key, other.capture->share->public_key, 32), 0);
     tls_fini(&first);
     tls_fini(&other);
+    tls_context_free(client);
+}
+
+/* --- groups --- */
+
+static void check_hybrid(enum depth depth) {
+    static const struct {
+        const char *groups;
+        uint16_t chosen; /* 0: none that the fast flight can do */
+    } rows[] = {{"X25519MLKEM768", 0x11EC}, {"X25519", 29}, {"P-384", 0}};
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct run run;
+        struct peer_spec spec = {.key = MINT_P256, .min_version = 0x0304, .groups = rows[i].groups};
+        run_init(&run, &hybrid, KEY_VIEW_ANY, depth, &spec, 1000);
+        if (rows[i].chosen != 0) {
+            check_success(&run, depth);
+            CU_ASSERT_EQUAL(run.tls.facts.group, rows[i].chosen);
+        } else {
+            CU_ASSERT_TRUE(run.tls.fallback);
+        }
+        run_fini(&run);
+    }
+}
+
+/* A changed ciphertext opens to another secret, which opens no record. */
+static void check_hybrid_tampered(void) {
+    struct run run;
+    struct peer_spec spec = {.key = MINT_P256, .min_version = 0x0304, .groups = "X25519MLKEM768"};
+    run_start(&run, &hybrid, KEY_VIEW_ANY, DEPTH_PROVE, &spec);
+    run_exchange(&run);
+    size_t at = 0;
+    while (at + 4 < run.flight_len && memcmp(flight + at, "\x11\xec\x04\x60", 4) != 0) {
+        at++;
+    }
+    CU_ASSERT_TRUE_FATAL(at + 4 + 1120 < run.flight_len);
+    flight[at + 4 + 17] ^= 1;
+    feed_in_chunks(&run.tls, span_of(flight, run.flight_len), SIZE_MAX);
+    CU_ASSERT_EQUAL(run.tls.state, TLS_FAILED);
+    CU_ASSERT_TRUE(run.tls.fallback);
+    run_fini(&run);
+}
+
+static void test_hybrid_share(void) {
+    if (!has_hybrid()) {
+        suite_skip("this BoringSSL has no X25519MLKEM768");
+        return;
+    }
+    check_hybrid(DEPTH_CAPTURE);
+    check_hybrid(DEPTH_PROVE);
+    check_hybrid_tampered();
+    /* Both halves are made anew with the share. */
+    struct tls_context *client = context_of(&hybrid);
+    uint8_t first[MLKEM_PUBLIC_LEN] = {0};
+    struct tls tls;
+    for (int turn = 0; turn < 2; turn++) {
+        CU_ASSERT_TRUE_FATAL(capture_init(&tls, client, KEY_VIEW_ANY, NULL, DEPTH_PROVE, output,
+                                          NOW_NS + (uint64_t)turn * CAPTURE_SHARE_NS));
+        const uint8_t *sent = output + 5 + tls.capture->hello->mlkem_at;
+        CU_ASSERT_EQUAL(memcmp(sent, mlkem_public(tls.capture->share->mlkem), sizeof first), 0);
+        CU_ASSERT_EQUAL(memcmp(sent + MLKEM_PUBLIC_LEN, tls.capture->share->public_key, 32), 0);
+        CU_ASSERT_EQUAL(memcmp(sent, first, sizeof first) == 0, false);
+        memcpy(first, sent, sizeof first);
+        tls_fini(&tls);
+    }
+    tls_context_free(client);
+}
+
+/* A share of a group that we cannot answer for would be the template's for ever. */
+static void test_other_first_group(void) {
+    static const struct tls_config config = {
+        .min_version = 0x0303, .max_version = 0x0304, .groups = "P-256:X25519"};
+    static const struct tls_config old = {
+        .min_version = 0x0303, .max_version = 0x0303, .groups = "P-256:X25519"};
+    struct tls_context *client = context_of(&config);
+    CU_ASSERT_FALSE(capture_can(client, KEY_VIEW_ANY));
+    tls_context_free(client);
+    client = context_of(&old); /* TLS 1.2 sends no share */
+    CU_ASSERT_TRUE(capture_can(client, KEY_VIEW_ANY));
     tls_context_free(client);
 }
 
@@ -937,8 +1035,9 @@ SUITE_MAIN("capture", {"the ClientHello is the library's", test_hello_is_the_lib
            {"every key type, version and depth", test_every_key_type},
            {"every suite of TLS 1.3", test_every_suite_of_13},
            {"suites and schemes of TLS 1.2", test_suites_and_schemes_of_12},
-           {"groups of TLS 1.2", test_groups_of_12}, {"schemes of TLS 1.3", test_schemes_of_13},
-           {"flights in any chunks", test_chunks},
+           {"groups of TLS 1.2", test_groups_of_12}, {"X25519MLKEM768", test_hybrid_share},
+           {"another group first", test_other_first_group},
+           {"schemes of TLS 1.3", test_schemes_of_13}, {"flights in any chunks", test_chunks},
            {"records of any size", test_records_of_any_size},
            {"client certificate asked for; ALPN", test_client_certificate_and_alpn},
            {"batches, and two shares in one", test_batches},

@@ -162,8 +162,10 @@ static void test_old_versions(void) {
 
 /* SHA-1 in TLS 1.2 is offered only together with the versions of its time. */
 static void test_sha1(void) {
-    struct peer_spec spec = {
-        .key = MINT_RSA2048, .max_version = 0x0303, .signature = SSL_SIGN_RSA_PKCS1_SHA1};
+    struct peer_spec spec = {.key = MINT_RSA2048,
+                             .max_version = 0x0303,
+                             .ciphers = "ECDHE-RSA-AES128-SHA", /* static RSA signs nothing */
+                             .signature = SSL_SIGN_RSA_PKCS1_SHA1};
     struct run run;
     CU_ASSERT_EQUAL(run_init(&run, &legacy, KEY_VIEW_RSA, &spec, 4096), TLS_DONE);
     CU_ASSERT_EQUAL(run.tls.facts.peer_signature, SSL_SIGN_RSA_PKCS1_SHA1);
@@ -520,8 +522,10 @@ static void test_unsupported(void) {
     tls_fini(&run.tls);
     tls_context_free(run.client);
     /* No common group: the server says so by an alert. */
-    struct peer_spec spec = {.key = MINT_RSA2048, .groups = "P-224", .min_version = 0x0304};
-    CU_ASSERT_EQUAL(run_init(&run, &modern, KEY_VIEW_ANY, &spec, 4096), TLS_FAILED);
+    static const struct tls_config p256 = {
+        .min_version = 0x0303, .max_version = 0x0304, .groups = "P-256"};
+    struct peer_spec spec = {.key = MINT_RSA2048, .groups = "P-384", .min_version = 0x0304};
+    CU_ASSERT_EQUAL(run_init(&run, &p256, KEY_VIEW_ANY, &spec, 4096), TLS_FAILED);
     CU_ASSERT_EQUAL(run.tls.outcome, OUTCOME_TLS_ALERT);
     run_fini(&run);
 }
@@ -533,6 +537,26 @@ static void test_hello_retry(void) {
     CU_ASSERT_EQUAL(run_init(&run, &modern, KEY_VIEW_ANY, &spec, 4096), TLS_DONE);
     CU_ASSERT_STRING_EQUAL(tls_group_text(run.tls.facts.group), "P-384");
     run_fini(&run);
+}
+
+/* What was asked for is what goes out, the first with its share. */
+static void test_groups(void) {
+    static const char *const refused[] = {"", "P-255", "X25519::P-256", "X25519,P-256"};
+    struct tls_config config = modern;
+    struct run run;
+    struct peer_spec spec = {.key = MINT_P256, .min_version = 0x0304};
+    config.groups = "P-384:X25519";
+    CU_ASSERT_EQUAL(run_init(&run, &config, KEY_VIEW_ANY, &spec, 4096), TLS_DONE);
+    CU_ASSERT_STRING_EQUAL(tls_group_text(run.tls.facts.group), "P-384");
+    run_fini(&run);
+    for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
+        struct tls_context *context = NULL;
+        struct err_note note = {0};
+        config.groups = refused[i];
+        CU_ASSERT_EQUAL(tls_context_new(&config, &context, &note), ERR_USAGE);
+        CU_ASSERT_PTR_NULL(context);
+        CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "X25519:P-256:P-384:P-521"));
+    }
 }
 
 /* A HelloRetryRequest whose cookie must be echoed but does not fit (RFC 8446 section 4.2.2). */
@@ -707,6 +731,7 @@ SUITE_MAIN("tls", {"every key type", test_every_key_type}, {"chunks", test_chunk
            {"truncation", test_truncation}, {"flipped bytes", test_flipped_bytes},
            {"not TLS", test_not_tls}, {"alerts", test_alerts},
            {"broken records", test_broken_records}, {"unsupported", test_unsupported},
-           {"hello retry", test_hello_retry}, {"output overflow", test_output_overflow},
-           {"large chains", test_large_chains}, {"too many bytes", test_too_many_bytes},
-           {"texts", test_texts}, {"versions refused", test_versions_refused})
+           {"hello retry", test_hello_retry}, {"groups", test_groups},
+           {"output overflow", test_output_overflow}, {"large chains", test_large_chains},
+           {"too many bytes", test_too_many_bytes}, {"texts", test_texts},
+           {"versions refused", test_versions_refused})
