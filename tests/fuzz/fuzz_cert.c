@@ -1,8 +1,9 @@
 /* Property: the walk over a certificate and its CBS oracle agree on every input, and what they find
-   lies inside it. The names found can be matched. */
+   lies inside it. The names found can be matched, an SCT's time is a time. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/codec/cert_sct.h"
 #include "tests/support/cert_agree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,6 +22,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         cert_key_text(text, fields.key, fields.key_bits);
         cert_covers_host(&fields, span_str("www.example.com"));
         cert_covers_address(&fields, &address);
+        int64_t first_s = -1;
+        if (cert_sct_first(&fields, &first_s) ? first_s < 0 || !fields.has_scts : first_s != -1) {
+            fprintf(stderr, "an SCT's time is none\n");
+            abort();
+        }
     }
     return 0;
 }
