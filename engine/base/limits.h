@@ -106,6 +106,11 @@
 #define BLOCKS_PER_WORKER 8           /* then the worker waits for the writer */
 #define FLUSH_NS UINT64_C(1000000000) /* a line is never held back longer than this */
 
+/* --- sweeps read back --- */
+#define LOAD_LINE_BYTES_MAX                                                                        \
+    (4u << 20) /* a record (RECORD_BYTES_MAX) that another tool wrote again with escapes, or the   \
+                  metadata */
+
 /* --- corpora (pinsweep hash) --- */
 #define CORPUS_BLOCK_BYTES                                                                         \
     (256u << 10) /* input handed to a worker at a time: it and its DER stay in a core's cache */

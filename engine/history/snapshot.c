@@ -7,7 +7,7 @@
 
 #include "engine/base/rng.h"
 #include "engine/codec/cert.h"
-#include "engine/codec/cert_key.h"
+#include "engine/codec/cert_sct.h"
 #include "engine/codec/dname.h"
 #include "engine/codec/text.h"
 
@@ -238,26 +238,34 @@ bool snapshot_cert_fill(struct snapshot *snapshot, uint32_t cert_idx, struct spa
     cert->issuer = name_text(snapshot, fields.issuer);
     cert->serial = serial_text(snapshot, fields.serial);
     cert->key = snapshot_text(snapshot, span_str(key));
+    cert_sct_first(&fields, &cert->first_sct_s);
     return true;
 }
 
-uint32_t snapshot_chain(struct snapshot *snapshot, const uint8_t id[SHA256_LEN]) {
-    struct snapshot_table *table = &snapshot->chain_table;
-    if (!table_reserve(snapshot, table, chain_hash)) {
+uint32_t snapshot_find_chain(const struct snapshot *snapshot, const uint8_t id[SHA256_LEN]) {
+    const struct snapshot_table *table = &snapshot->chain_table;
+    if (table->slots == NULL) {
         return SNAPSHOT_NONE;
     }
-    uint32_t at = (uint32_t)hash_bytes(snapshot, id, SHA256_LEN) & table->mask, idx;
+    uint32_t at = (uint32_t)hash_bytes(snapshot, id, SHA256_LEN) & table->mask;
     for (; table->slots[at] != 0; at = (at + 1) & table->mask) {
-        idx = table->slots[at] - 1;
+        uint32_t idx = table->slots[at] - 1;
         if (memcmp(snapshot->chains[idx].id, id, SHA256_LEN) == 0) {
             return idx;
         }
     }
+    return SNAPSHOT_NONE;
+}
+
+uint32_t snapshot_chain(struct snapshot *snapshot, const uint8_t id[SHA256_LEN]) {
+    uint32_t idx = snapshot_find_chain(snapshot, id);
+    if (idx != SNAPSHOT_NONE || !table_reserve(snapshot, &snapshot->chain_table, chain_hash)) {
+        return idx;
+    }
     APPEND(snapshot, chains, idx);
     if (idx != SNAPSHOT_NONE) {
         memcpy(snapshot->chains[idx].id, id, SHA256_LEN);
-        table->slots[at] = idx + 1;
-        table->used++;
+        table_insert(&snapshot->chain_table, chain_hash(snapshot, idx), idx);
     }
     return idx;
 }
@@ -369,6 +377,8 @@ struct snapshot_set *snapshot_set(struct snapshot *snapshot) {
     snapshot->targets[snapshot->targets_count - 1].set_count++;
     struct snapshot_set *set = &snapshot->sets[idx];
     set->name = set->application = set->owner = "";
+    set->pin = set->reason = "";
+    set->cert = SNAPSHOT_NONE;
     set->expires = DATETIME_NONE;
     return set;
 }

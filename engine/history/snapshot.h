@@ -27,7 +27,7 @@ struct snapshot_cert {
     uint8_t spki_sha256[SHA256_LEN]; /* zero if !has_spki */
     const char *subject, *issuer; /* as the records write names; each text once: compare pointers */
     const char *serial;           /* hex */
-    const char *key;              /* "RSA-2048", "P-256"; "" */
+    const char *key;              /* "rsa-2048", "ecdsa-p256"; "" */
     int64_t not_before, not_after; /* Unix seconds */
     int64_t first_sct_s;           /* earliest embedded SCT (RFC 6962), Unix seconds */
     struct span der;               /* empty if the source has none or it was not asked for */
@@ -72,6 +72,11 @@ struct snapshot_set {
     enum verdict verdict, would_be;
     bool durable;
     int64_t expires; /* Unix seconds; DATETIME_NONE */
+    /* What decided, for people: of a set that matches its first match, of another its first
+       failure. */
+    const char *pin;    /* "sha256/..."; "" */
+    const char *reason; /* of the failure; "" */
+    uint32_t cert;      /* that the pin equals; SNAPSHOT_NONE */
 };
 
 struct snapshot_target {
@@ -162,6 +167,7 @@ enum err snapshot_end(struct snapshot *snapshot, struct err_note *note) MUST_USE
 
 /* Looking: indices, SNAPSHOT_NONE if absent. */
 uint32_t snapshot_find_cert(const struct snapshot *snapshot, const uint8_t cert_sha256[SHA256_LEN]);
+uint32_t snapshot_find_chain(const struct snapshot *snapshot, const uint8_t id[SHA256_LEN]);
 uint32_t snapshot_find_profile(const struct snapshot *snapshot, const char *name);
 static inline const struct snapshot_cert *snapshot_chain_leaf(const struct snapshot *snapshot,
                                                               const struct snapshot_chain *chain) {
