@@ -1,0 +1,133 @@
+/* What pin sets say about one another: PIN037 (one host, different pins) and PIN040 (an entry that
+   its neighbours show to be a mistake). */
+#include <stdlib.h>
+
+#include "engine/lint/lint_internal.h"
+
+/* One host entry of one pin set. */
+struct entry {
+    const struct pin_host *host;
+    const struct pin_set *set;
+};
+
+static int compare_entries(const void *left, const void *right) {
+    const struct entry *a = left, *b = right;
+    int names = strcmp(a->host->name, b->host->name);
+    if (names != 0) {
+        return names;
+    }
+    return a->set->idx != b->set->idx ? (a->set->idx < b->set->idx ? -1 : 1) : 0;
+}
+
+/* A hash of the pins that does not depend on their order, so that equal lists are told apart from
+   different ones without comparing all with all. */
+static uint64_t pins_hash(const struct pin_set *set) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < set->pin_count; i++) {
+        const struct pin *pin = &set->pins[i];
+        uint64_t hash = UINT64_C(14695981039346656037) ^ (uint64_t)pin->of ^
+                        ((uint64_t)pin->alg << 8); /* FNV-1a */
+        for (size_t b = 0; b < pin->value.len; b++) {
+            hash = (hash ^ pin->value.data[b]) * UINT64_C(1099511628211);
+        }
+        sum += pin->role == PIN_BAD ? 0 : hash;
+    }
+    return sum;
+}
+
+static bool ports_meet(const struct pin_host *a, const struct pin_host *b) {
+    return a->port == 0 || b->port == 0 || a->port == b->port;
+}
+
+/* Clients that compare different things cannot share a list: a leaf's pin and a root's. */
+static bool is_comparable(const struct pin_set *a, const struct pin_set *b) {
+    return (a->scope == PIN_SCOPE_LEAF) == (b->scope == PIN_SCOPE_LEAF) &&
+           (a->client == PIN_CLIENT_DANE) == (b->client == PIN_CLIENT_DANE);
+}
+
+static const char *label_of(const struct pin_set *set) {
+    return set->platform[0] != '\0'      ? set->platform
+           : set->application[0] != '\0' ? set->application
+                                         : set->name;
+}
+
+/* Entries of one name: the first set against each of the others. */
+static void check_differing(struct lint *lint, const struct entry *entries, size_t count,
+                            const uint64_t *hashes) {
+    for (size_t i = 1; i < count; i++) {
+        const struct pin_set *a = entries[0].set, *b = entries[i].set;
+        if (a != b && !pin_same_application(a, b) && is_comparable(a, b) &&
+            entries[0].host->pattern == entries[i].host->pattern &&
+            ports_meet(entries[0].host, entries[i].host) && hashes[a->idx] != hashes[b->idx]) {
+            lint_find(lint, PIN037, b, NULL, entries[0].host->name,
+                      "%s has other pins here (%s) than in %s (%s)",
+                      lint_host_text(lint, entries[i].host), label_of(b), a->name, label_of(a));
+            return; /* one finding a name: they are brought together at once */
+        }
+    }
+}
+
+/* OkHttp's "*.x" leaves x out; a mistake where nothing else of the application pins x. */
+static void check_apex(struct lint *lint, const struct entry *entries, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct pin_set *set = entries[i].set;
+        bool covered = false;
+        if (set->host_rule != PIN_HOST_UNION || entries[i].host->pattern != PIN_PATTERN_ONE_LABEL) {
+            continue;
+        }
+        bool used = false;
+        for (size_t j = 0; j < count; j++) {
+            bool names_apex = entries[j].host->pattern != PIN_PATTERN_ONE_LABEL;
+            bool same = pin_same_application(entries[j].set, set);
+            covered = covered || (names_apex && same);
+            used = used || (names_apex && !same);
+        }
+        if (!covered) {
+            struct lint_finding *finding =
+                lint_find(lint, PIN040, set, NULL, entries[i].host->name,
+                          "*.%s does not match %s itself%s: write **.%s, or an entry of its own",
+                          entries[i].host->name, entries[i].host->name,
+                          used ? ", which other clients pin" : "", entries[i].host->name);
+            if (finding != NULL && !used && finding->severity > LINT_WARN) {
+                finding->severity = LINT_WARN; /* the apex may not be there at all */
+            }
+        }
+    }
+}
+
+enum err lint_sets(struct lint *lint, struct err_note *note) {
+    const struct pin_index *pins = lint->config->pins;
+    size_t total = 0, count = 0;
+    for (uint32_t i = 0; i < pins->set_count; i++) {
+        total += pins->sets[i]->host_count;
+    }
+    struct entry *entries = malloc((total + 1) * sizeof *entries);
+    uint64_t *hashes = malloc(((size_t)pins->set_count + 1) * sizeof *hashes);
+    if (entries == NULL || hashes == NULL) {
+        free(entries);
+        free(hashes);
+        return err_note(note, ERR_RESOURCE, "not enough memory to compare %zu hosts", total);
+    }
+    for (uint32_t i = 0; i < pins->set_count; i++) {
+        const struct pin_set *set = pins->sets[i];
+        hashes[set->idx] = pins_hash(set);
+        for (uint32_t h = 0; h < set->host_count; h++) {
+            entries[count++] = (struct entry){.host = &set->hosts[h], .set = set};
+        }
+    }
+    if (count > 0) {
+        qsort(entries, count, sizeof *entries, compare_entries);
+    }
+    size_t end;
+    for (size_t first = 0; first < count; first = end) {
+        end = first + 1;
+        while (end < count && strcmp(entries[end].host->name, entries[first].host->name) == 0) {
+            end++;
+        }
+        check_differing(lint, &entries[first], end - first, hashes);
+        check_apex(lint, &entries[first], end - first);
+    }
+    free(entries);
+    free(hashes);
+    return ERR_NONE;
+}
