@@ -67,6 +67,14 @@ CREATE TABLE profile (
     UNIQUE (name, anchors_sha256, verifier)
 );
 
+-- The anchors of a profile, in the bundle's order.
+CREATE TABLE anchor (
+    profile INTEGER NOT NULL REFERENCES profile (id),
+    place INTEGER NOT NULL,
+    certificate INTEGER NOT NULL REFERENCES certificate (id),
+    PRIMARY KEY (profile, place)
+) WITHOUT ROWID;
+
 -- The profiles of a sweep, in the order of its records.
 CREATE TABLE sweep_profile (
     sweep INTEGER NOT NULL REFERENCES sweep (id),

@@ -297,3 +297,12 @@ const struct cert_record *trust_profile_same(const struct trust_profile *profile
     }
     return NULL;
 }
+
+void trust_profile_digest(const struct trust_profile *profile, uint8_t out[SHA256_LEN]) {
+    struct sha256_stream stream;
+    sha256_stream_init(&stream);
+    for (uint32_t i = 0; i < profile->count; i++) {
+        sha256_stream_add(&stream, span_of(profile->anchors[i].cert_sha256, SHA256_LEN));
+    }
+    sha256_stream_finish(&stream, out);
+}

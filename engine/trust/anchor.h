@@ -43,6 +43,9 @@ enum err trust_store_add(struct trust_store *store, const char *name, const stru
 /* Index of the profile, or -1. */
 int trust_store_find(const struct trust_store *store, const char *name);
 
+/* SHA-256 over the digests of its anchors, in their order: what paths depend on. */
+void trust_profile_digest(const struct trust_profile *profile, uint8_t out[SHA256_LEN]);
+
 /* The anchors of a profile whose subject is the issuer of `child` (compared by BoringSSL's
    canonical form, that is ignoring case and string type), one after another: start with *cursor =
    0; NULL at the end. */

@@ -162,19 +162,20 @@ static void drop_x509(const struct path_search *search, const struct path_set *s
     }
 }
 
-const struct path_set *path_set_of(struct path_builder *builder, struct chain *chain) {
-    if (LIKELY(chain->paths != NULL)) {
-        return chain->paths;
-    }
-    CHECK(chain->id_ready);
-    uint32_t profile_count = builder->store->count;
-    struct path_set *set = calloc(1, sizeof *set + profile_count * sizeof set->profiles[0]);
-    CHECK(set != NULL);
-    set->profile_count = profile_count;
+void path_builder_remember(struct path_builder *builder, const struct path_memory *memory) {
+    builder->memory = memory;
+}
+
+/* Verifies the paths of those profiles whose bit is set. */
+static void search_profiles(struct path_builder *builder, struct chain *chain, struct path_set *set,
+                            uint32_t wanted) {
     struct path_search *search = &builder->search;
     take_chain(search, chain);
     bool readable = search->leaf->strict && path_x509(builder, search->leaf);
-    for (uint32_t i = 0; i < profile_count; i++) {
+    for (uint32_t i = 0; i < set->profile_count; i++) {
+        if ((wanted & 1u << i) == 0) {
+            continue;
+        }
         if (!readable) {
             set->profiles[i].failure = PKIX_MALFORMED;
             strcpy(set->profiles[i].detail, "the leaf is not a well-formed certificate");
@@ -185,7 +186,30 @@ const struct path_set *path_set_of(struct path_builder *builder, struct chain *c
         keep_paths(search, &set->profiles[i]);
     }
     drop_x509(search, set);
-    builder->stats.sets_built++;
+}
+
+const struct path_set *path_set_of(struct path_builder *builder, struct chain *chain) {
+    if (LIKELY(chain->paths != NULL)) {
+        return chain->paths;
+    }
+    CHECK(chain->id_ready);
+    uint32_t profile_count = builder->store->count, wanted = 0;
+    _Static_assert(TRUST_PROFILES_MAX < 32, "a bit for each profile");
+    struct path_set *set = calloc(1, sizeof *set + profile_count * sizeof set->profiles[0]);
+    CHECK(set != NULL);
+    set->profile_count = profile_count;
+    for (uint32_t i = 0; i < profile_count; i++) {
+        if (!path_recall_paths(builder, chain, i, &set->profiles[i])) {
+            wanted |= 1u << i;
+        }
+    }
+    set->known = wanted == 0;
+    if (wanted != 0) {
+        search_profiles(builder, chain, set, wanted);
+        builder->stats.sets_built++;
+    } else {
+        builder->stats.sets_known++;
+    }
     chain->paths = set;
     return set;
 }

@@ -61,14 +61,46 @@ struct profile_paths {
 
 struct path_set {
     uint32_t profile_count; /* as in the trust store, same order */
+    bool known;             /* all of it was remembered (struct path_memory), nothing verified */
     struct profile_paths profiles[];
 };
+
+/* Paths that were verified before (a store of earlier sweeps): a chain that is remembered costs a
+   look-up instead of its signatures. What the memory says is believed as far as it can be: that
+   the signatures were good, in the order of preference. Certificates are named by references: the
+   place in the chain, or PATH_REF_ANCHOR plus the place among the profile's anchors. The memory
+   must be of the same anchors in the same order, and of the same version of this program. */
+#define PATH_REF_ANCHOR 0x8000u
+_Static_assert(ANCHORS_MAX <= PATH_REF_ANCHOR, "an anchor's place fits a reference");
+
+struct path_recall {
+    uint32_t path_count;
+    const uint16_t *refs; /* of each path: how many, then so many references, leaf first */
+    size_t ref_count;     /* in all */
+    enum pkix failure;    /* where there is no path: why */
+    bool truncated;
+    const char *detail; /* of a failure */
+};
+
+struct path_memory {
+    void *context;
+    /* Whether the paths of that chain in that profile are remembered. Called by all workers at
+       once; what *out points to lives until the sweep ends. */
+    bool (*recall)(void *context, const uint8_t chain_id[SHA256_LEN], uint32_t profile_idx,
+                   struct path_recall *out);
+};
+
+/* The reference of a certificate on a path of this chain in this profile. */
+uint16_t path_ref(const struct chain *chain, const struct trust_profile *profile,
+                  const struct cert_record *cert);
 
 struct path_builder;
 
 enum err path_builder_new(const struct trust_store *store, struct path_builder **out,
                           struct err_note *note) MUST_USE;
 void path_builder_free(struct path_builder *builder);
+/* From now on asks `memory` (borrowed; NULL: nothing) before anything is verified. */
+void path_builder_remember(struct path_builder *builder, const struct path_memory *memory);
 
 /* The path set of the chain; built on first use and kept in chain->paths. Digests must be ready
    (intern_flush). A malformed leaf gives PKIX_MALFORMED in every profile; malformed extras are left
@@ -88,7 +120,8 @@ static inline bool path_valid_at(const struct path *path, int64_t now_unix_s) {
 }
 
 struct path_stats {
-    uint64_t sets_built, edges_known, edges_built, full_verifications, x509_parses;
+    uint64_t sets_built, sets_known; /* verified in part or whole; taken from the memory whole */
+    uint64_t edges_known, edges_built, full_verifications, x509_parses;
     uint64_t leaf_verifications; /* of a leaf under an upper path already known */
 };
 void path_get_stats(const struct path_builder *builder, struct path_stats *out);

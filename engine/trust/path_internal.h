@@ -77,7 +77,8 @@ struct path_search {
 
 struct path_builder {
     const struct trust_store *store;
-    X509_STORE *no_store; /* empty: every verification names its own certificates */
+    const struct path_memory *memory; /* NULL: none */
+    X509_STORE *no_store;             /* empty: every verification names its own certificates */
     STACK_OF(X509) * trusted, *untrusted;
     struct path_edges edges;
     bool memo_off; /* tests: every path whole */
@@ -87,6 +88,13 @@ struct path_builder {
 
 /* The record's X509, made on first use; false if BoringSSL refuses it. */
 bool path_x509(struct path_builder *builder, struct cert_record *record);
+
+/* --- path_recall.c --- */
+
+/* The remembered paths of the chain in that profile; false (*out untouched) if there are none, or
+   if anything about them does not fit: then they are verified anew. */
+bool path_recall_paths(const struct path_builder *builder, const struct chain *chain,
+                       uint32_t profile_idx, struct profile_paths *out);
 
 /* --- path_candidates.c --- */
 
