@@ -1,8 +1,8 @@
-"""Run by depths.sh: s_server, nginx, gnutls-serv and fleetsim, each view at every depth."""
-import shutil
+"""Run by depths.sh: every kind of server that Debian has at hand, each view at every depth."""
+import subprocess
 
 import oracle
-from peers import Suite, only
+from peers import ROOT, Suite, only
 
 DEPTHS = "complete", "prove", "capture"
 ECDSA_12 = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -43,12 +43,27 @@ class Servers:
                          [port])
         self.add(case, address, port)
 
-    def gnutls(self, case, priority, key):
+    def pem(self, case, key, with_key=False):
+        """A file of the leaf with its chain, and for those who want it so with its key."""
         leaf = self.leaf(key)
-        port = self.suite.free_port()
-        chain = self.suite.bundle(f"gnutls-{key}.pem", leaf, self.issuing)
+        file = self.suite.work / f"{case}-{key}.pem"
+        with open(leaf.key, encoding="ascii") as stream:
+            file.write_text(leaf.pem + self.issuing.pem + (stream.read() if with_key else ""),
+                            encoding="ascii")
+        return str(file)
+
+    def place(self, case):
+        """An address and port of the case's own."""
+        address = self.suite.address()
+        port = self.suite.free_port(address)
+        self.add(case, address, port)
+        return address, port
+
+    def gnutls(self, case, priority, key):
+        port = self.suite.free_port("0.0.0.0")  # it cannot be told to listen on one address
         self.suite.start(["gnutls-serv", "--quiet", "--echo", "--port", str(port), "--priority",
-                          priority, "--x509certfile", chain, "--x509keyfile", leaf.key], [port])
+                          priority, "--x509certfile", self.pem(case, key), "--x509keyfile",
+                          self.leaf(key).key], [port])
         self.add(case, "127.0.0.1", port)
 
     def sweep(self, cases, *arguments, pins=None, code=0):
@@ -184,15 +199,93 @@ def escalation(suite, servers):
 
 
 def gnutls(suite, servers):
-    if shutil.which("gnutls-serv") is None:
-        return
+    rows = [(version, key, "") for version in ("1.2", "1.3")
+            for key in ("p256", "p384", "p521", "rsa2048", "rsa4096", "ed25519")]
+    rows += [(version, key, ":-CIPHER-ALL:+" + cipher) for version in ("1.2", "1.3")
+             for key in ("p256", "rsa2048")
+             for cipher in ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305")]
+    rows += [("1.2", key, ":-CIPHER-ALL:+AES-256-CBC:-MAC-ALL:+SHA1") for key in ("p256", "rsa2048")]
     cases = []
-    for version in "1.2", "1.3":
-        for key in "p256", "rsa2048", "ed25519":
-            case = f"gnutls-{key}-{version.replace('.', '')}"
-            servers.gnutls(case, "NORMAL:-VERS-ALL:+VERS-TLS" + version, key)
-            cases.append(case)
+    for i, (version, key, more) in enumerate(rows):
+        cases.append(f"gnutls-{key}-{version.replace('.', '')}-{i}")
+        servers.gnutls(cases[-1], f"NORMAL:-VERS-ALL:+VERS-TLS{version}{more}", key)
     at_every_depth(suite, servers, cases, "gnutls-serv")
+
+
+def stunnel(suite, servers):
+    """One process with a service a case; behind them nobody listens, which is told after the
+    handshake."""
+    rows = [(version, key, "") for version in ("1.2", "1.3")
+            for key in ("p256", "p384", "p521", "rsa2048", "ed25519")]
+    rows += [("1.2", key, f"ciphers = {name}:@SECLEVEL=0") for key, names in
+             (("p256", ECDSA_12), ("rsa2048", RSA_12)) for name in names]
+    rows += [("1.3", "rsa2048", f"ciphersuites = {name}") for name in SUITES_13]
+    config = ["foreground = yes", "pid =", "debug = err"]
+    cases, ports = [], []
+    for i, (version, key, more) in enumerate(rows):
+        case = f"stunnel-{key}-{i}"
+        address, port = servers.place(case)
+        config += [f"[{case}]", f"accept = {address}:{port}", "connect = 127.0.0.1:1",
+                   f"sslVersion = TLSv{version}", f"cert = {servers.pem(case, key)}",
+                   f"key = {servers.leaf(key).key}", more]
+        cases.append(case)
+        ports.append(port)
+    file = suite.work / "stunnel.conf"
+    file.write_text("\n".join(config) + "\n", encoding="ascii")
+    suite.start(["stunnel4", str(file)], ports)
+    at_every_depth(suite, servers, cases, "stunnel")
+
+
+def haproxy(suite, servers):
+    rows = [(f"ssl-min-ver TLSv{version} ssl-max-ver TLSv{version}", keys)
+            for version in ("1.2", "1.3")
+            for keys in (["p256"], ["p384"], ["rsa2048"], ["p256", "rsa2048"])]
+    rows += [(f"ssl-max-ver TLSv1.2 ciphers {name}:@SECLEVEL=0", [key]) for key, names in
+             (("p256", ECDSA_12), ("rsa2048", RSA_12)) for name in names]
+    rows += [(f"ssl-min-ver TLSv1.3 ciphersuites {name}", ["p256"]) for name in SUITES_13]
+    rows += [("alpn h2,http/1.1", ["p256", "rsa2048"])]
+    config = ["defaults", "  mode http", "  timeout client 30s", "frontend all",
+              "  http-request return status 200"]
+    cases, ports = [], []
+    for i, (words, keys) in enumerate(rows):
+        case = f"haproxy-{i}"
+        address, port = servers.place(case)
+        files = " ".join(f"crt {servers.pem(case, key, with_key=True)}" for key in keys)
+        config.append(f"  bind {address}:{port} ssl {files} {words}")
+        cases.append(case)
+        ports.append(port)
+    file = suite.work / "haproxy.cfg"
+    file.write_text("\n".join(config) + "\n", encoding="ascii")
+    suite.start(["haproxy", "-db", "-f", str(file)], ports)
+    at_every_depth(suite, servers, cases, "haproxy", "--key-types", "any,rsa,ecdsa")
+
+
+def go(suite, servers):
+    program = suite.work / "tls_server"
+    subprocess.run(["go", "build", "-o", str(program), str(ROOT / "tests/support/tls_server.go")],
+                   check=True, timeout=300, env={
+                       "PATH": "/usr/bin:/bin", "HOME": str(suite.work), "GOFLAGS": "-mod=mod",
+                       "GO111MODULE": "off", "GOCACHE": str(suite.work / "go-cache")})
+    suites = {"p256": "ECDHE_ECDSA", "rsa2048": "ECDHE_RSA"}
+    rows = [(version, "-", [key]) for version in ("1.2", "1.3")
+            for key in ("p256", "p384", "p521", "rsa2048", "rsa4096", "ed25519")]
+    rows += [("1.2", f"TLS_{kind}_WITH_{name}", [key]) for key, kind in suites.items() for name in
+             ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256",
+              "AES_128_CBC_SHA", "AES_256_CBC_SHA")]
+    rows += [(version, "-", ["p256", "rsa2048"]) for version in ("1.2", "1.3", "both")]
+    lines, cases, ports = [], [], []
+    for i, (version, names, keys) in enumerate(rows):
+        case = f"go-{i}"
+        address, port = servers.place(case)
+        files = ";".join(f"{servers.pem(case, key)},{servers.leaf(key).key}" for key in keys)
+        lines.append(f"{address}:{port} {version} {names} {files}\n")
+        cases.append(case)
+        ports.append(port)
+    table = suite.work / "tls_server.in"
+    table.write_text("".join(lines), encoding="ascii")
+    with open(table, "rb") as stream:
+        suite.start([str(program)], ports, stdin=stream)
+    at_every_depth(suite, servers, cases, "go", "--key-types", "any,rsa,ecdsa")
 
 
 def nginx(suite, servers):
@@ -251,6 +344,9 @@ def main():
         escalation(suite, servers)
         nginx(suite, servers)
         gnutls(suite, servers)
+        stunnel(suite, servers)
+        haproxy(suite, servers)
+        go(suite, servers)
         fleet(suite)
 
 
