@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "engine/history/load_ndjson.h"
+#include "engine/history/load_store.h"
 
 static const char store_magic[16] = "SQLite format 3";
 
@@ -111,11 +111,16 @@ enum err snapshot_load(const char *file, const char *chains_file,
                             .seen = "",
                             .keep_der = options->keep_der,
                             .note = note};
-    if (is_store(fd)) {
-        err = err_note(note, ERR_INPUT, "%s: stores cannot be read yet", name);
-    } else {
+    if (!is_store(fd)) {
         err = load_records(&loader, fd, chains_file, options->metadata_file);
+        close(fd);
+        return err;
     }
-    close(fd);
-    return err;
+    close(fd); /* before SQLite has locks on the file: this would end them */
+    if (chains_file != NULL || options->metadata_file != NULL) {
+        return err_note(note, ERR_USAGE,
+                        "%s: a store holds its chains and metadata; files of them go with records",
+                        name);
+    }
+    return load_store(&loader);
 }
