@@ -221,9 +221,11 @@ static const struct xml_element *anchors_of(const struct document *document,
 /* "@raw/my_ca" is the trust profile "my_ca"; "user" is the device's own affair. Pins are not
    enforced on a path to an anchor that overrides them. */
 static enum err read_anchors(struct import *import, const struct xml_element *anchors,
-                             struct pin_set *set) {
+                             struct import_set *under_way) {
+    struct pin_set *set = under_way->set;
     const char *names[TRUST_PROFILES_MAX];
     uint32_t count = 0, overriding = 0;
+    bool user = false;
     for (const struct xml_element *child = anchors->first; child != NULL; child = child->next) {
         const char *src = import_xml_attribute(child, "src");
         bool overrides = false;
@@ -242,6 +244,11 @@ static enum err read_anchors(struct import *import, const struct xml_element *an
         const char *slash = strrchr(src, '/');
         const char *name = slash != NULL ? slash + 1 : src;
         if (strcmp(name, "user") == 0) {
+            if (!user) {
+                import_extra_text(import, under_way, "user_anchors",
+                                  span_str(overrides ? "override" : "plain"));
+            }
+            user = true;
             continue;
         }
         if (count == TRUST_PROFILES_MAX) {
@@ -273,6 +280,19 @@ static bool has_pins(const struct xml_element *pin_set) {
     return false;
 }
 
+/* Nothing about pins, but the file would not be the same without. */
+static void keep_cleartext(struct import *import, const struct config *config) {
+    for (const struct config *at = config; at != NULL; at = at->parent) {
+        const char *text = import_xml_attribute(at->element, "cleartextTrafficPermitted");
+        if (text != NULL) {
+            if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0) {
+                import_extra_text(import, config->set, "cleartext", span_str(text));
+            }
+            return;
+        }
+    }
+}
+
 static enum err read_pin_set(struct document *document, struct config *config, const char *host) {
     struct import *import = document->import;
     const struct config *from = config;
@@ -291,6 +311,7 @@ static enum err read_pin_set(struct document *document, struct config *config, c
     config->set = arena_alloc(&import->scratch, sizeof *config->set);
     import_set_begin(import, config->set, PIN_CLIENT_ANDROID, config->element->line);
     config->set->set->platform = "android";
+    keep_cleartext(import, config);
     config->set->set->expires = expires;
     for (const struct xml_element *child = pin_set->first; child != NULL && err == ERR_NONE;
          child = child->next) {
@@ -298,7 +319,7 @@ static enum err read_pin_set(struct document *document, struct config *config, c
     }
     const struct xml_element *anchors = anchors_of(document, config);
     if (err == ERR_NONE && anchors != NULL) {
-        err = read_anchors(import, anchors, config->set->set);
+        err = read_anchors(import, anchors, config->set);
     }
     return err;
 }

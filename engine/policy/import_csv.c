@@ -377,10 +377,12 @@ static enum err merge(struct table *table, const struct row *row, bool is_new,
     if (err == ERR_NONE) {
         err = merge_expires(table, row, set);
     }
-    if (err == ERR_NONE && !import_set_add_pin(table->import, under_way, &pin) &&
-        !under_way->too_many) {
+    if (err == ERR_NONE && import_set_has_pin(table->import, under_way, &pin)) {
         return import_fail(table->import, row->line, row->host_text,
                            "%s is already in this pin set: keep one of the rows", pin.text);
+    }
+    if (err == ERR_NONE) {
+        import_set_add_pin(table->import, under_way, &pin);
     }
     return err;
 }

@@ -72,7 +72,21 @@ static enum err read_max_age(struct header *header, struct span value) {
                            "max-age=0 takes the pins back, so that nothing is pinned: leave the "
                            "line out");
     }
-    return once(header, &header->max_age, "max-age");
+    enum err err = once(header, &header->max_age, "max-age");
+    if (err == ERR_NONE) {
+        import_extra_text(header->import, header->set, "max_age", value);
+    }
+    return err;
+}
+
+static enum err read_report_uri(struct header *header, struct span value) {
+    enum err err = once(header, &header->report_uri, "report-uri");
+    if (err == ERR_NONE && value.len >= 2 && value.data[0] == '"' &&
+        value.data[value.len - 1] == '"') {
+        import_extra_text(header->import, header->set, "report_uri",
+                          span_of(value.data + 1, value.len - 2));
+    }
+    return err;
 }
 
 /* Directives that are not known are passed over, as the RFC says. */
@@ -90,7 +104,7 @@ static enum err read_directive(struct header *header, struct span directive) {
     if (equals(name, "includeSubDomains")) {
         return once(header, &header->subdomains, "includeSubDomains");
     }
-    return equals(name, "report-uri") ? once(header, &header->report_uri, "report-uri") : ERR_NONE;
+    return equals(name, "report-uri") ? read_report_uri(header, value) : ERR_NONE;
 }
 
 static enum err check(struct header *header) {

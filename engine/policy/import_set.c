@@ -155,10 +155,12 @@ const char *import_host_text(struct import *import, const struct pin_host *host)
     static const char *const prefixes[] = {
         [PIN_PATTERN_NAME] = "", [PIN_PATTERN_ONE_LABEL] = "*.", [PIN_PATTERN_ANY_DEPTH] = "**."};
     char text[HOST_MAX + 16], port[8] = "";
+    bool brackets = host->port != 0 && strchr(host->name, ':') != NULL;
     if (host->port != 0) {
         snprintf(port, sizeof port, ":%u", host->port);
     }
-    int len = snprintf(text, sizeof text, "%s%s%s", prefixes[host->pattern], host->name, port);
+    int len = snprintf(text, sizeof text, "%s%s%s%s%s", prefixes[host->pattern],
+                       brackets ? "[" : "", host->name, brackets ? "]" : "", port);
     return arena_copy_text(&import->index->arena, span_of(text, (size_t)len));
 }
 
@@ -250,6 +252,18 @@ static bool has_pin(const struct import *import, const struct import_set *set,
     return false;
 }
 
+bool import_set_has_pin(const struct import *import, const struct import_set *set,
+                        const struct pin *pin) {
+    for (int role = 0; pin_role_words[role] != NULL; role++) {
+        struct pin other = *pin;
+        other.role = (enum pin_role)role;
+        if (has_pin(import, set, &other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* After the pins have grown: a table with room for twice as many as there can be. */
 static void grow_slots(struct import *import, struct import_set *set) {
     set->slot_mask = 2 * set->pin_capacity - 1;
@@ -300,6 +314,7 @@ enum err import_set_end(struct import *import, struct import_set *under_way) {
                under_way->excluded_count * sizeof *set->excluded);
         set->excluded_count = under_way->excluded_count;
     }
+    import_extra_end(import, under_way);
     import->added++;
     if (set->name[0] != '\0') {
         return pin_index_add(import->index, set, import->note);

@@ -66,6 +66,7 @@ enum err import_read_pin(struct import *import, uint32_t line, const char *host,
                          struct span text, struct pin *out) MUST_USE;
 
 /* A pin set under way: its lists grow in the scratch memory. */
+struct policy_node;
 struct import_set {
     struct pin_set *set;
     struct pin_host *hosts;
@@ -75,7 +76,8 @@ struct import_set {
     uint32_t excluded_count, excluded_capacity;
     uint32_t *slots; /* of many pins: open addressing on their values, pin index + 1 */
     uint32_t slot_mask;
-    bool too_many; /* more than IMPORT_PINS_MAX pins */
+    bool too_many;             /* more than IMPORT_PINS_MAX pins */
+    struct policy_node *extra; /* NULL: nothing */
 };
 
 void import_set_begin(struct import *import, struct import_set *out, enum pin_client client,
@@ -87,8 +89,19 @@ bool import_set_add_pin(struct import *import, struct import_set *set, const str
 /* Takes "x", "*.x" or "**.x" (which lives as long as the index) out of what the set's patterns
    reach. */
 void import_set_exclude(struct import *import, struct import_set *set, const char *pattern);
+/* Whether it has that pin, in whatever role. */
+bool import_set_has_pin(const struct import *import, const struct import_set *set,
+                        const struct pin *pin);
 /* Names the set after its first host, unless it has a name, and adds it to the index. */
 enum err import_set_end(struct import *import, struct import_set *set) MUST_USE;
+
+/* What no key of the native policy holds; kept in pin_set.extra. Not UTF-8 or with a NUL: not kept.
+ */
+void import_extra_text(struct import *import, struct import_set *set, const char *key,
+                       struct span value);
+void import_extra_list(struct import *import, struct import_set *set, const char *key,
+                       const struct span *values, uint32_t count);
+void import_extra_end(struct import *import, struct import_set *set); /* by import_set_end() */
 
 /* For clients that take the most specific entry of a host: an entry without pins takes its hosts
    out of what reaches them from a parent with pins. */

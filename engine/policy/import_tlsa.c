@@ -20,6 +20,7 @@ struct zone {
     const char *origin;  /* without the trailing dot; NULL: none yet */
     struct token owner;  /* as written; empty: none yet */
     const char *owner_origin;
+    struct span ttl, default_ttl; /* as written: of the record, of $TTL; empty: none */
 };
 
 /* --- records as tokens --- */
@@ -319,7 +320,11 @@ static enum err add_record(struct zone *zone, uint32_t at) {
     struct import_set *set =
         import_sets_get(zone->import, &zone->sets, text, PIN_CLIENT_DANE, line, &is_new);
     if (is_new) {
+        struct span ttl = zone->ttl.len > 0 ? zone->ttl : zone->default_ttl;
         import_set_add_host(zone->import, set, host);
+        if (ttl.len > 0) {
+            import_extra_text(zone->import, set, "ttl", ttl); /* one owner's records share it */
+        }
     }
     import_set_add_pin(zone->import, set, &pin);
     return ERR_NONE;
@@ -355,6 +360,8 @@ static bool is_known_type(const struct token *token) {
 static enum err read_directive(struct zone *zone) {
     const struct token *token = &zone->tokens[0];
     if (equals(token, "$TTL")) {
+        bool good = zone->token_count >= 2 && is_ttl(zone->tokens[1].text);
+        zone->default_ttl = good ? zone->tokens[1].text : (struct span){0};
         return ERR_NONE;
     }
     if (equals(token, "$ORIGIN") && zone->token_count >= 2) {
@@ -375,8 +382,10 @@ static enum err read_record(struct zone *zone) {
         zone->owner = zone->tokens[at++];
         zone->owner_origin = zone->origin;
     }
+    zone->ttl = (struct span){0};
     while (at < zone->token_count &&
            (is_ttl(zone->tokens[at].text) || equals(&zone->tokens[at], "IN"))) {
+        zone->ttl = is_ttl(zone->tokens[at].text) ? zone->tokens[at].text : zone->ttl;
         at++;
     }
     uint32_t line = zone->tokens[0].line;

@@ -53,6 +53,34 @@ static enum err read_expiration(struct import *import, const char *host,
     return ERR_NONE;
 }
 
+/* Where failures are reported to: kept for the way back. */
+static enum err read_reports(struct import *import, const char *host,
+                             const struct plist_value *domain, struct import_set *set) {
+    const struct plist_value *uris = NULL, *disabled = NULL;
+    enum err err =
+        plist_expect(import, domain, "TSKDisableDefaultReportUri", host, PLIST_BOOL, &disabled);
+    if (err == ERR_NONE && disabled != NULL) {
+        import_extra_text(import, set, "disable_default_report_uri",
+                          span_str(disabled->truth ? "true" : "false"));
+    }
+    if (err == ERR_NONE) {
+        err = plist_expect(import, domain, "TSKReportUris", host, PLIST_ARRAY, &uris);
+    }
+    if (err != ERR_NONE || uris == NULL || uris->count == 0) {
+        return err;
+    }
+    struct span *texts = arena_alloc(&import->scratch, uris->count * sizeof *texts);
+    for (uint32_t i = 0; i < uris->count; i++) {
+        const struct plist_value *uri = uris->entries[i].value;
+        if (uri->kind != PLIST_STRING) {
+            return import_fail(import, uri->line, host, "TSKReportUris wants each a <string>");
+        }
+        texts[i] = uri->text;
+    }
+    import_extra_list(import, set, "report_uris", texts, uris->count);
+    return ERR_NONE;
+}
+
 static enum err read_pinned(struct import *import, struct pin_host host,
                             const struct plist_value *domain, struct import_domain *out) {
     struct import_set *set = arena_alloc(&import->scratch, sizeof *set);
@@ -73,6 +101,9 @@ static enum err read_pinned(struct import *import, struct pin_host host,
     set->set->report_only = !enforce;
     if (err == ERR_NONE) {
         err = read_expiration(import, host.name, domain, set->set);
+    }
+    if (err == ERR_NONE) {
+        err = read_reports(import, host.name, domain, set);
     }
     if (err == ERR_NONE) {
         err = read_pins(import, host.name, domain, set);

@@ -85,7 +85,8 @@ struct import_world *import_world_of(struct span bytes, enum import_format forma
     CHECK(world != NULL);
     pin_index_init(&world->index, 1);
     trust_store_init(&world->store);
-    struct span text = span_take(&bytes, span_find(bytes, '\f'));
+    bool binary = bytes.len >= 6 && memcmp(bytes.data, "bplist", 6) == 0;
+    struct span text = span_take(&bytes, binary ? bytes.len : span_find(bytes, '\f'));
     struct policy_companion companion = {.file = "keys.pins", .bytes = bytes};
     bool has_companion = bytes.len > 0;
     span_take(&companion.bytes, 1);
