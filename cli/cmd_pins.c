@@ -10,6 +10,7 @@
 
 static const struct command commands[] = {
     {"show", "what a policy means: hosts, pin sets, pins, what their clients do", cmd_pins_show},
+    {"lint", "what is wrong with a policy, alone and against what was seen", cmd_pins_lint},
 };
 
 static void print_usage(FILE *out) {

@@ -80,5 +80,7 @@ void cert_each_san(const struct cert_fields *cert,
 /* "rsa-2048", "rsa-pss-2048", "ecdsa-p256", "ecdsa-other", "ed25519", "ed448", "other"; `out` is
  * NUL-terminated. */
 void cert_key_text(char out[24], enum cert_key key, uint16_t key_bits);
+/* Its reverse; CERT_KEY_OTHER for a text that it never writes. */
+enum cert_key cert_key_from_text(const char *text);
 
 #endif

@@ -140,3 +140,18 @@ void cert_key_text(char out[24], enum cert_key key, uint16_t key_bits) {
     }
     snprintf(out, 24, "%s", name);
 }
+
+enum cert_key cert_key_from_text(const char *text) {
+    for (int key = CERT_KEY_RSA; key <= CERT_KEY_ED448; key++) {
+        char name[24];
+        cert_key_text(name, (enum cert_key)key, 0);
+        size_t len = strlen(name);
+        bool sized = key == CERT_KEY_RSA || key == CERT_KEY_RSA_PSS;
+        if (sized ? strncmp(text, name, len - 1) == 0 && text[len - 1] >= '0' &&
+                        text[len - 1] <= '9' /* the number in the place of the 0 */
+                  : strcmp(text, name) == 0) {
+            return (enum cert_key)key;
+        }
+    }
+    return CERT_KEY_OTHER;
+}

@@ -27,18 +27,6 @@ void evidence_fini(struct evidence *evidence) {
     *evidence = (struct evidence){0};
 }
 
-/* "RSA-2048", "P-256": of the key only the kind matters here. */
-static enum cert_key key_from_text(const char *text) {
-    return strncmp(text, "RSA", 3) == 0   ? CERT_KEY_RSA
-           : strcmp(text, "P-256") == 0   ? CERT_KEY_EC_P256
-           : strcmp(text, "P-384") == 0   ? CERT_KEY_EC_P384
-           : strcmp(text, "P-521") == 0   ? CERT_KEY_EC_P521
-           : strncmp(text, "EC", 2) == 0  ? CERT_KEY_EC_OTHER
-           : strcmp(text, "Ed25519") == 0 ? CERT_KEY_ED25519
-           : strcmp(text, "Ed448") == 0   ? CERT_KEY_ED448
-                                          : CERT_KEY_OTHER;
-}
-
 static struct cert_record *record_of(struct evidence *evidence, uint32_t cert_idx) {
     struct cert_record **slot = &evidence->records[cert_idx];
     if (*slot != NULL) {
@@ -55,7 +43,7 @@ static struct cert_record *record_of(struct evidence *evidence, uint32_t cert_id
         cert_spki(cert->der, &record->fields.spki);
     }
     if (cert->der.len == 0) {
-        record->fields.key = key_from_text(cert->key);
+        record->fields.key = cert_key_from_text(cert->key);
         record->fields.not_before = cert->not_before;
         record->fields.not_after = cert->not_after;
     }

@@ -25,7 +25,7 @@ struct set_seen {
     const struct catalogue_entry *rotating; /* of every match so far */
     bool rotating_only;
     const char *same_path_host, *unsupported_host, *unsupported_key;
-    struct lint_names broken, partly, off_path, providers, deep;
+    struct lint_names broken, pathless, partly, off_path, providers, deep;
 };
 
 struct pass {
@@ -95,7 +95,7 @@ static bool holds_all_pins(const struct pin_set *set, const struct path *path) {
    first match, but blocks at a key that it cannot hash. */
 static const char *unsupported_key(const struct pass *pass, const struct pin_set *set,
                                    const struct path *path) {
-    static const char *const supported[] = {"RSA-2048", "RSA-4096", "P-256", "P-384"};
+    static const char *const supported[] = {"rsa-2048", "rsa-4096", "ecdsa-p256", "ecdsa-p384"};
     for (uint8_t depth = 0; depth < path->count; depth++) {
         const char *key = evidence_cert(pass->evidence, path->certs[depth])->key;
         bool known = key[0] == '\0';
@@ -223,6 +223,8 @@ static void note_judged(struct pass *pass, const struct snapshot_target *target,
     } else if (verdict->would_be == VERDICT_PATH_DEPENDENT ||
                (is_match(verdict->would_be) && !verdict->durable)) {
         lint_names_add(&seen->partly, target->pin_host);
+    } else if (verdict->would_be == VERDICT_NO_PATH) {
+        lint_names_add(&seen->pathless, target->pin_host);
     } else if (!any && verdict->would_be != VERDICT_UNKNOWN) {
         lint_names_add(&seen->broken, target->pin_host);
     }
@@ -344,6 +346,8 @@ static void tell_hosts(struct pass *pass, const struct pin_set *set, const struc
         const char *format;
     } lines[] = {
         {PIN003, offsetof(struct set_seen, broken), "no pin matches what %s serves"},
+        {PIN003, offsetof(struct set_seen, pathless),
+         "what %s serves has no path to an anchor: its clients fail before any pin is looked at"},
         {PIN004, offsetof(struct set_seen, partly),
          "matches only on some paths, addresses or key types of %s"},
         {PIN005, offsetof(struct set_seen, off_path),

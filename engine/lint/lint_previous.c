@@ -91,8 +91,8 @@ static void compare_sets(struct lint *lint, const struct pin_set *before,
     read_approval(after->extra, approval);
     bool approved = approval[0] != '\0' && strcmp(approval, old_approval) != 0;
     if (added + removed > 0 && !approved) {
-        lint_find(lint, PIN044, after, NULL, NULL, "%u pins added%s%s, %u removed%s%s", added,
-                  added > 0 ? " " : "", first_added, removed, removed > 0 ? " " : "",
+        lint_find(lint, PIN044, after, NULL, NULL, "%u added%s%s, %u removed%s%s", added,
+                  added > 0 ? ": " : "", first_added, removed, removed > 0 ? ": " : "",
                   first_removed);
     }
 }

@@ -64,7 +64,8 @@ void lint_write_summary(const struct lint *lint, FILE *out) {
     if (lint->excepted_count > 0) {
         fprintf(out, "; %u accepted by exceptions", lint->excepted_count);
     }
-    fprintf(out, "; %u pin sets", lint->config->pins->set_count);
+    fputs("; ", out);
+    write_count(out, lint->config->pins->set_count, "pin set", "");
     if (lint->config->observed_count > 0) {
         fprintf(out, ", %u observed targets", lint->judged_targets);
     } else {

@@ -67,31 +67,30 @@ static void check_differing(struct lint *lint, const struct entry *entries, size
     }
 }
 
-/* OkHttp's "*.x" leaves x out; a mistake where nothing else of the application pins x. */
-static void check_apex(struct lint *lint, const struct entry *entries, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const struct pin_set *set = entries[i].set;
-        bool covered = false;
-        if (set->host_rule != PIN_HOST_UNION || entries[i].host->pattern != PIN_PATTERN_ONE_LABEL) {
-            continue;
+/* OkHttp's "*.x" leaves x out: a mistake where nothing of the application pins x, be it by a
+   pattern above it. */
+static void check_apex(struct lint *lint, const struct entry *entry,
+                       const struct pin_set **scratch) {
+    const struct pin_set *set = entry->set;
+    const char *apex = entry->host->name;
+    if (set->host_rule != PIN_HOST_UNION || entry->host->pattern != PIN_PATTERN_ONE_LABEL) {
+        return;
+    }
+    uint16_t port = entry->host->port != 0 ? entry->host->port : 443;
+    size_t count =
+        pin_index_lookup(lint->config->pins, span_str(apex), port, scratch, PIN_SETS_PER_HOST_MAX);
+    bool used = count > 0;
+    for (size_t i = 0; i < count && i < PIN_SETS_PER_HOST_MAX; i++) {
+        if (pin_same_application(scratch[i], set)) {
+            return;
         }
-        bool used = false;
-        for (size_t j = 0; j < count; j++) {
-            bool names_apex = entries[j].host->pattern != PIN_PATTERN_ONE_LABEL;
-            bool same = pin_same_application(entries[j].set, set);
-            covered = covered || (names_apex && same);
-            used = used || (names_apex && !same);
-        }
-        if (!covered) {
-            struct lint_finding *finding =
-                lint_find(lint, PIN040, set, NULL, entries[i].host->name,
-                          "*.%s does not match %s itself%s: write **.%s, or an entry of its own",
-                          entries[i].host->name, entries[i].host->name,
-                          used ? ", which other clients pin" : "", entries[i].host->name);
-            if (finding != NULL && !used && finding->severity > LINT_WARN) {
-                finding->severity = LINT_WARN; /* the apex may not be there at all */
-            }
-        }
+    }
+    struct lint_finding *finding =
+        lint_find(lint, PIN040, set, NULL, apex,
+                  "*.%s does not match %s itself%s: write **.%s, or an entry of its own", apex,
+                  apex, used ? ", which other clients pin" : "", apex);
+    if (finding != NULL && !used && finding->severity > LINT_WARN) {
+        finding->severity = LINT_WARN; /* the apex may not be there at all */
     }
 }
 
@@ -103,9 +102,11 @@ enum err lint_sets(struct lint *lint, struct err_note *note) {
     }
     struct entry *entries = malloc((total + 1) * sizeof *entries);
     uint64_t *hashes = malloc(((size_t)pins->set_count + 1) * sizeof *hashes);
-    if (entries == NULL || hashes == NULL) {
+    const struct pin_set **scratch = malloc(PIN_SETS_PER_HOST_MAX * sizeof *scratch);
+    if (entries == NULL || hashes == NULL || scratch == NULL) {
         free(entries);
         free(hashes);
+        free(scratch);
         return err_note(note, ERR_RESOURCE, "not enough memory to compare %zu hosts", total);
     }
     for (uint32_t i = 0; i < pins->set_count; i++) {
@@ -125,9 +126,12 @@ enum err lint_sets(struct lint *lint, struct err_note *note) {
             end++;
         }
         check_differing(lint, &entries[first], end - first, hashes);
-        check_apex(lint, &entries[first], end - first);
+        for (size_t i = first; i < end; i++) {
+            check_apex(lint, &entries[i], scratch);
+        }
     }
     free(entries);
     free(hashes);
+    free(scratch);
     return ERR_NONE;
 }

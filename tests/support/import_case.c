@@ -43,6 +43,11 @@ static size_t write_mark(char *out, char kind, uint8_t number) {
                                         : base64_encode(out, span_of(digest, len));
 }
 
+void import_sha256(bool of_cert, uint8_t number, uint8_t out[SHA256_LEN]) {
+    struct objects objects = objects_of(number);
+    SHA256(of_cert ? objects.der : objects.spki, 8, out);
+}
+
 /* The length of the mark at `text`, or 0. */
 static size_t mark_len(const char *text, char *out_kind, uint8_t *out_number) {
     size_t at = 1;

@@ -34,6 +34,8 @@ struct import_world *import_world_of(struct span bytes, enum import_format forma
 void import_world_free(struct import_world *world);
 /* The marks replaced; to be freed. */
 char *import_expand(const char *policy);
+/* What {n}, and with `of_cert` {cn}, stands for. */
+void import_sha256(bool of_cert, uint8_t number, uint8_t out[SHA256_LEN]);
 /* The target's verdict: the worst of its pin sets'. */
 enum verdict import_judge(const struct import_world *world, const struct import_case *one);
 

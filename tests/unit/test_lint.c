@@ -220,6 +220,9 @@ static void test_neighbours(void) {
     expect(" - {name: a, client: okhttp, update: {channel: ota}, hosts: ['*.a.example', "
            "a.example]," GOOD TWO "}",
            "");
+    expect(" - {name: a, client: okhttp, update: {channel: ota}, hosts: ['*.b.a.example', "
+           "'**.a.example']," GOOD TWO "}",
+           "");
     expect(" - {name: a, client: trustkit, expires: 2028-01-01, hosts: [com], "
            "include_subdomains: true," GOOD TWO "}",
            "PIN040");

@@ -1,0 +1,1 @@
+pins lint bad.yaml

@@ -1,0 +1,1 @@
+pins lint pins.yaml --at 2027-01-01
