@@ -96,7 +96,12 @@ CREATE TABLE certificate (
     key TEXT NOT NULL,              -- "rsa-2048", "ecdsa-p256"
     is_ca INTEGER NOT NULL,
     strict INTEGER NOT NULL,        -- 0: not a well-formed certificate (RFC 5280)
-    first_sct INTEGER,              -- time of the earliest embedded SCT (RFC 6962); NULL: none
+    first_sct INTEGER               -- time of the earliest embedded SCT (RFC 6962); NULL: none
+);
+
+-- Its bytes, apart: who reads the certificates' fields need not read these.
+CREATE TABLE certificate_der (
+    certificate INTEGER PRIMARY KEY REFERENCES certificate (id),
     der BLOB NOT NULL
 );
 
