@@ -11,6 +11,8 @@
 static const struct command commands[] = {
     {"show", "what a policy means: hosts, pin sets, pins, what their clients do", cmd_pins_show},
     {"lint", "what is wrong with a policy, alone and against what was seen", cmd_pins_lint},
+    {"convert", "a policy in another client's format, and what is lost on the way",
+     cmd_pins_convert},
 };
 
 static void print_usage(FILE *out) {

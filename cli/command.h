@@ -18,6 +18,7 @@ int cmd_demo(int argc, char **argv);
 /* Of `pins`, whose table is in cmd_pins.c. */
 int cmd_pins_show(int argc, char **argv);
 int cmd_pins_lint(int argc, char **argv);
+int cmd_pins_convert(int argc, char **argv);
 
 /* The arguments as the program got them, for the metadata. */
 extern int program_argc;

@@ -16,7 +16,8 @@ static void put_comments(struct export *export, const struct export_plan *plan, 
     export_line_comment(out, mark, export_set_comment(export, plan));
     for (uint32_t i = 0; i < plan->pin_count; i++) {
         const char *remark = export_pin_comment(export, &plan->pins[i]);
-        if (remark[0] != '\0') {
+        bool again = i > 0 && strcmp(plan->pins[i - 1].text, plan->pins[i].text) == 0;
+        if (remark[0] != '\0' && !again) {
             export_putf(out, "%s   %.60s%s ", mark, plan->pins[i].text,
                         strlen(plan->pins[i].text) > 60 ? "..." : "");
             export_put_comment(out, remark);

@@ -60,12 +60,36 @@ static const char *entry_text(struct export *export, const struct entry *entry) 
     return export_host_text(export, &host);
 }
 
+static bool has_pin(const struct export_plan *plan, const struct pin *pin) {
+    for (uint32_t i = 0; i < plan->pin_count; i++) {
+        const struct pin *other = &plan->pins[i];
+        if (other->alg == pin->alg && other->of == pin->of && other->list == pin->list &&
+            other->tlsa_usage == pin->tlsa_usage &&
+            (other->role == PIN_BAD) == (pin->role == PIN_BAD) &&
+            span_equal(other->value, pin->value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Plans that ask the same: then it does not matter how they are combined. */
+static bool asks_the_same(const struct export_plan *a, const struct export_plan *b) {
+    bool same = a->pin_count == b->pin_count && a->expires == b->expires &&
+                a->report_only == b->report_only;
+    for (uint32_t i = 0; i < a->pin_count && same; i++) {
+        same = has_pin(b, &a->pins[i]); /* each pin is there once */
+    }
+    return same;
+}
+
 /* `specific` lies within what `wide` reaches. */
 static void tell_overlap(struct export *export, const struct entry *wide,
                          const struct entry *specific) {
     const struct pin_set *a = export->sets[wide->set_idx], *b = export->sets[specific->set_idx];
     enum combination today = combined_today(a, b), then = combined_then(export);
-    if (a == b || today == then) {
+    if (a == b || today == then ||
+        asks_the_same(&export->plans[wide->set_idx], &export->plans[specific->set_idx])) {
         return;
     }
     const char *host = entry_text(export, specific), *name = export->traits->name;

@@ -1,0 +1,1 @@
+pins convert -p - --to trustkit

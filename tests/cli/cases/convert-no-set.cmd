@@ -1,0 +1,1 @@
+pins convert -p $ROOT/data/policy.example.yaml --to native --pin-set mobile-banking-andriod
