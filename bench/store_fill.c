@@ -14,7 +14,8 @@
 
 struct store_fill {
     struct store *store;
-    sqlite3_stmt *add_cert, *add_chain, *add_paths, *add_target, *add_view, *add_judgement;
+    sqlite3_stmt *add_cert, *add_der, *add_chain, *add_paths, *add_target, *add_view,
+        *add_judgement;
     uint32_t chain_count, der_len;
     uint8_t *der;
     struct {
@@ -100,8 +101,10 @@ static enum err add_cert(struct store_fill *fill, const struct made_cert *cert,
     sqlite3_bind_int64(fill->add_cert, 7, cert->not_before);
     sqlite3_bind_int64(fill->add_cert, 8, cert->not_after);
     sqlite3_bind_int(fill->add_cert, 9, cert->is_ca);
-    sqlite3_bind_blob(fill->add_cert, 10, fill->der, (int)fill->der_len, SQLITE_STATIC);
-    return run(fill, fill->add_cert, note);
+    sqlite3_bind_int64(fill->add_der, 1, fill->certs);
+    sqlite3_bind_blob(fill->add_der, 2, fill->der, (int)fill->der_len, SQLITE_STATIC);
+    enum err err = run(fill, fill->add_cert, note);
+    return err == ERR_NONE ? run(fill, fill->add_der, note) : err;
 }
 
 static enum err prepare_all(struct store_fill *fill, struct err_note *note) {
@@ -110,7 +113,8 @@ static enum err prepare_all(struct store_fill *fill, struct err_note *note) {
         const char *sql;
     } all[] = {
         {&fill->add_cert, "INSERT INTO certificate VALUES "
-                          "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'ecdsa-p256', ?9, 1, NULL, ?10)"},
+                          "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'ecdsa-p256', ?9, 1, NULL)"},
+        {&fill->add_der, "INSERT INTO certificate_der VALUES (?1, ?2)"},
         {&fill->add_chain, "INSERT INTO chain VALUES (?1, ?2, ?3)"},
         {&fill->add_paths, "INSERT INTO chain_paths VALUES (?1, 1, ?2, ?3, NULL, 0)"},
         {&fill->add_target, "INSERT INTO target (id, line, place, host, port, time_ms, status, "
@@ -205,6 +209,7 @@ void store_fill_free(struct store_fill *fill) {
         return;
     }
     sqlite3_finalize(fill->add_cert);
+    sqlite3_finalize(fill->add_der);
     sqlite3_finalize(fill->add_chain);
     sqlite3_finalize(fill->add_paths);
     sqlite3_finalize(fill->add_target);

@@ -244,11 +244,21 @@ static enum err load_cert_row(struct store_loader *load, sqlite3_stmt *row, uint
     cert->is_ca = sqlite3_column_int(row, 9) != 0;
     cert->strict = cert->known = sqlite3_column_int(row, 10) != 0;
     cert->first_sct_s = column_time(row, 11);
-    bool keep = load->loader->keep_der == KEEP_DER_ALL ||
-                (load->loader->keep_der == KEEP_DER_ISSUERS &&
-                 (cert->is_ca || (load->certs.needed[key] & NEEDED_AS_ISSUER) != 0));
-    if (keep && cert->der.len == 0) {
-        cert->der = arena_copy(&snapshot->texts, column_span(row, 12));
+    if (load->loader->keep_der == KEEP_DER_NONE ||
+        (load->loader->keep_der == KEEP_DER_ISSUERS && !cert->is_ca &&
+         (load->certs.needed[key] & NEEDED_AS_ISSUER) == 0)) {
+        load->certs.needed[key] = 0; /* load_der_row() is for the others */
+    }
+    return ERR_NONE;
+}
+
+static enum err load_der_row(struct store_loader *load, sqlite3_stmt *row, uint32_t key) {
+    if (load->certs.indices[key] == 0) {
+        return store_damaged(load, load->certs.what, key);
+    }
+    struct snapshot_cert *cert = &load->snapshot->certs[load->certs.indices[key] - 1];
+    if (cert->der.len == 0) {
+        cert->der = arena_copy(&load->snapshot->texts, column_span(row, 1));
     }
     return ERR_NONE;
 }
@@ -268,11 +278,6 @@ static enum err translate_all(struct store_loader *load) {
     return err;
 }
 
-#define CERT_COLUMNS                                                                               \
-    "SELECT id, cert_sha256, spki_sha256, subject, issuer, serial, not_before, not_after, key, "   \
-    "is_ca, strict, first_sct"
-#define CERT_ROWS " FROM certificate WHERE id BETWEEN ?1 AND ?2 ORDER BY id"
-
 enum err load_chains(struct store_loader *load) {
     enum err err = each_needed(load, &load->chains,
                                "SELECT id, chain_sha256, certificates FROM chain "
@@ -285,10 +290,17 @@ enum err load_chains(struct store_loader *load) {
                           load_paths_row);
     }
     if (err == ERR_NONE) {
-        bool der = load->loader->keep_der != KEEP_DER_NONE;
         err = each_needed(load, &load->certs,
-                          der ? CERT_COLUMNS ", der" CERT_ROWS : CERT_COLUMNS CERT_ROWS,
+                          "SELECT id, cert_sha256, spki_sha256, subject, issuer, serial, "
+                          "not_before, not_after, key, is_ca, strict, first_sct "
+                          "FROM certificate WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
                           load_cert_row);
+    }
+    if (err == ERR_NONE) {
+        err = each_needed(load, &load->certs,
+                          "SELECT certificate, der FROM certificate_der "
+                          "WHERE certificate BETWEEN ?1 AND ?2 ORDER BY certificate",
+                          load_der_row);
     }
     return err == ERR_NONE ? translate_all(load) : err;
 }
