@@ -8,6 +8,7 @@
 #define PRINTF_LIKE(format_idx, first_arg_idx)                                                     \
     __attribute__((format(printf, format_idx, first_arg_idx)))
 #define ALWAYS_INLINE inline __attribute__((always_inline))
+#define ONE_BYTE __attribute__((packed)) /* of an enum */
 #define NORETURN __attribute__((noreturn))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)

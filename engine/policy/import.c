@@ -148,11 +148,11 @@ static enum import_format recognise(struct span bytes) {
     return format == IMPORT_NATIVE ? recognise_tree(text) : format;
 }
 
-enum err policy_parse_with(struct span bytes, const char *name, enum import_format format,
-                           const struct policy_companion *companion, struct pin_index *index,
-                           struct trust_store *store, struct err_note *note) {
+static enum err parse(struct span bytes, bool owned, const char *name, enum import_format format,
+                      const struct policy_companion *companion, struct pin_index *index,
+                      struct trust_store *store, struct err_note *note) {
     if (bytes.len > POLICY_BYTES_MAX) {
-        return err_note(note, ERR_CONFIG, "%s: longer than %u bytes: split the policy", name,
+        return err_note(note, ERR_CONFIG, "%s:1: longer than %zu bytes: split the policy", name,
                         POLICY_BYTES_MAX);
     }
     if (format == IMPORT_AUTO) {
@@ -164,8 +164,15 @@ enum err policy_parse_with(struct span bytes, const char *name, enum import_form
     struct import import;
     import_begin(&import, name, index, note);
     import.companion = companion;
+    import.bytes = owned ? bytes : span_of(NULL, 0);
     enum err err = formats[format].run(&import, bytes);
     return import_end(&import, err, formats[format].what);
+}
+
+enum err policy_parse_with(struct span bytes, const char *name, enum import_format format,
+                           const struct policy_companion *companion, struct pin_index *index,
+                           struct trust_store *store, struct err_note *note) {
+    return parse(bytes, false, name, format, companion, index, store, note);
 }
 
 enum err policy_parse(struct span bytes, const char *name, enum import_format format,
@@ -256,7 +263,7 @@ static enum err load_one(const char *file, enum import_format format, struct pin
     }
     err = format == IMPORT_CHROMIUM
               ? load_chromium(text, file, given, given_count, index, store, note)
-              : policy_parse(text, file, format, index, store, note);
+              : parse(text, true, file, format, NULL, index, store, note);
     free(bytes);
     return err;
 }

@@ -3,6 +3,9 @@
    Only host and pin must be there. Rows of the same app, client and host are one pin set; what they
    say of the set must agree, and an empty cell says nothing. Quoting as in RFC 4180, within a
    line. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "engine/codec/datetime.h"
 #include "engine/codec/netaddr.h"
 #include "engine/codec/text.h"
@@ -28,8 +31,11 @@ static const char *const column_names[] = {
     "app", "owner", "approver", "client",  "scope",        "host", "include_subdomains",
     "alg", "pin",   "role",     "expires", "rollover_url", NULL};
 
+#define SHARED_TEXTS 1024 /* a power of two */
+
 struct table {
     struct import *import;
+    const char *shared[SHARED_TEXTS]; /* texts that many sets have in common, by their hash */
     struct import_sets sets;
     enum column order[COLUMNS]; /* of the cells in a row */
     uint32_t count;
@@ -249,6 +255,16 @@ static enum err disagrees(struct table *table, const struct row *row, enum colum
                        set->line);
 }
 
+/* A copy that lives as long as the index, often one made before. */
+static const char *share(struct table *table, struct span text) {
+    uint64_t hash = XXH3_64bits_withSeed(text.data, text.len, table->import->index->seed);
+    const char **slot = &table->shared[hash % SHARED_TEXTS];
+    if (*slot == NULL || !span_equal_str(text, *slot)) {
+        *slot = arena_copy_text(&table->import->index->arena, text);
+    }
+    return *slot;
+}
+
 static enum err merge_text(struct table *table, const struct row *row, enum column column,
                            struct pin_set *set, const char **field) {
     if (row->cells[column].len == 0 || span_equal_str(row->cells[column], *field)) {
@@ -261,7 +277,7 @@ static enum err merge_text(struct table *table, const struct row *row, enum colu
         return import_fail(table->import, row->line, row->host_text, "a NUL in %s: take it out",
                            column_names[column]);
     }
-    *field = arena_copy_text(&table->import->index->arena, row->cells[column]);
+    *field = share(table, row->cells[column]);
     return ERR_NONE;
 }
 
@@ -436,7 +452,7 @@ static enum err add_row(struct table *table, struct row *row) {
         import_set_add_host(table->import, set, row->host);
         set->set->name = arena_copy_text(arena, span_str(name));
         if (row->cells[APP].len > 0) {
-            set->set->application = arena_copy_text(arena, row->cells[APP]);
+            set->set->application = share(table, row->cells[APP]);
         }
     }
     if (!is_new && !is_of_set(table, row, set->set)) {
@@ -464,6 +480,7 @@ enum err import_csv(struct import *import, struct span text) {
         if (err == ERR_NONE) {
             err = add_row(&table, &row);
         }
+        import_give_back(import, text);
     }
     return err == ERR_NONE ? import_sets_end(import, &table.sets) : err;
 }

@@ -1,5 +1,6 @@
 /* What the formats made of lines share. */
 #define XXH_INLINE_ALL
+#include <sys/mman.h>
 #include <xxhash.h>
 
 #include "engine/policy/import_set.h"
@@ -18,6 +19,25 @@ bool import_next_line(struct span *rest, uint32_t *line, struct span *out) {
         }
     }
     return false;
+}
+
+#define PAGE_BYTES ((uintptr_t)65536) /* or a part of it, on every machine */
+#define GIVE_BACK_BYTES ((size_t)16 << 20)
+
+void import_give_back(struct import *import, struct span rest) {
+    if (import->bytes.len < GIVE_BACK_BYTES ||
+        (size_t)(rest.data - import->bytes.data) < import->given_back + 2 * GIVE_BACK_BYTES) {
+        return;
+    }
+    /* Pages; the rows before the last ones may still be looked at, though not for what matters. */
+    uintptr_t start = (uintptr_t)import->bytes.data + import->given_back;
+    uintptr_t end = (uintptr_t)rest.data - GIVE_BACK_BYTES;
+    uintptr_t first = (start + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    end = end / PAGE_BYTES * PAGE_BYTES;
+    if (first < end) {
+        CHECK(madvise((void *)first, end - first, MADV_DONTNEED) == 0);
+    }
+    import->given_back = end - (uintptr_t)import->bytes.data;
 }
 
 struct span import_next_word(struct span *rest) {

@@ -195,10 +195,10 @@ void import_set_begin(struct import *import, struct import_set *out, enum pin_cl
     out->set->application = import->prefix;
 }
 
-static void *grown(struct import *import, const void *items, uint32_t count, uint32_t *capacity,
+static void *grown(struct arena *arena, const void *items, uint32_t count, uint32_t *capacity,
                    size_t item_len) {
     *capacity = *capacity > 0 ? 2 * *capacity : 1;
-    void *more = arena_alloc(&import->scratch, *capacity * item_len);
+    void *more = arena_alloc(arena, *capacity * item_len);
     if (count > 0) {
         memcpy(more, items, count * item_len);
     }
@@ -207,45 +207,46 @@ static void *grown(struct import *import, const void *items, uint32_t count, uin
 
 void import_set_add_host(struct import *import, struct import_set *set, struct pin_host host) {
     if (set->host_count == set->host_capacity) {
-        set->hosts =
-            grown(import, set->hosts, set->host_count, &set->host_capacity, sizeof *set->hosts);
+        set->hosts = grown(&import->index->arena, set->hosts, set->host_count, &set->host_capacity,
+                           sizeof *set->hosts);
     }
     set->hosts[set->host_count++] = host;
 }
 
 void import_set_exclude(struct import *import, struct import_set *set, const char *pattern) {
     if (set->excluded_count == set->excluded_capacity) {
-        set->excluded = grown(import, set->excluded, set->excluded_count, &set->excluded_capacity,
-                              sizeof *set->excluded);
+        set->excluded = grown(&import->index->arena, set->excluded, set->excluded_count,
+                              &set->excluded_capacity, sizeof *set->excluded);
     }
     set->excluded[set->excluded_count++] = pattern;
 }
 
-static bool is_same_pin(const struct pin *a, const struct pin *b) {
-    return a->alg == b->alg && a->of == b->of && a->list == b->list && a->role == b->role &&
-           a->tlsa_usage == b->tlsa_usage && span_equal(a->value, b->value);
+static bool is_same_pin(const struct pin *a, const struct pin *b, bool any_role) {
+    return a->alg == b->alg && a->of == b->of && a->list == b->list &&
+           (any_role || a->role == b->role) && a->tlsa_usage == b->tlsa_usage &&
+           span_equal(a->value, b->value);
 }
 
 /* The slot of an equal pin, or a free one. */
 static uint32_t *pin_slot(const struct import *import, const struct import_set *set,
-                          const struct pin *pin) {
+                          const struct pin *pin, bool any_role) {
     uint32_t at =
         (uint32_t)XXH3_64bits_withSeed(pin->value.data, pin->value.len, import->index->seed);
     for (;; at++) { /* ends: the table is never more than half full */
         uint32_t *slot = &set->slots[at & set->slot_mask];
-        if (*slot == 0 || is_same_pin(&set->pins[*slot - 1], pin)) {
+        if (*slot == 0 || is_same_pin(&set->pins[*slot - 1], pin, any_role)) {
             return slot;
         }
     }
 }
 
 static bool has_pin(const struct import *import, const struct import_set *set,
-                    const struct pin *pin) {
+                    const struct pin *pin, bool any_role) {
     if (set->slots != NULL) {
-        return *pin_slot(import, set, pin) != 0;
+        return *pin_slot(import, set, pin, any_role) != 0;
     }
     for (uint32_t i = 0; i < set->pin_count; i++) {
-        if (is_same_pin(&set->pins[i], pin)) {
+        if (is_same_pin(&set->pins[i], pin, any_role)) {
             return true;
         }
     }
@@ -254,27 +255,23 @@ static bool has_pin(const struct import *import, const struct import_set *set,
 
 bool import_set_has_pin(const struct import *import, const struct import_set *set,
                         const struct pin *pin) {
-    for (int role = 0; pin_role_words[role] != NULL; role++) {
-        struct pin other = *pin;
-        other.role = (enum pin_role)role;
-        if (has_pin(import, set, &other)) {
-            return true;
-        }
-    }
-    return false;
+    return has_pin(import, set, pin, true);
 }
 
-/* After the pins have grown: a table with room for twice as many as there can be. */
+/* A table with room for twice as many as there are. */
 static void grow_slots(struct import *import, struct import_set *set) {
-    set->slot_mask = 2 * set->pin_capacity - 1;
-    set->slots = arena_alloc(&import->scratch, 2 * (size_t)set->pin_capacity * sizeof *set->slots);
+    set->slot_mask = 4 * PINS_COMPARED_MAX - 1;
+    while (set->slot_mask < 4 * set->pin_count) {
+        set->slot_mask = 2 * set->slot_mask + 1;
+    }
+    set->slots = arena_alloc(&import->scratch, ((size_t)set->slot_mask + 1) * sizeof *set->slots);
     for (uint32_t i = 0; i < set->pin_count; i++) {
-        *pin_slot(import, set, &set->pins[i]) = i + 1;
+        *pin_slot(import, set, &set->pins[i], false) = i + 1;
     }
 }
 
 bool import_set_add_pin(struct import *import, struct import_set *set, const struct pin *pin) {
-    if (set->too_many || has_pin(import, set, pin)) {
+    if (set->too_many || has_pin(import, set, pin, false)) {
         return false;
     }
     if (set->pin_count == IMPORT_PINS_MAX) {
@@ -282,14 +279,19 @@ bool import_set_add_pin(struct import *import, struct import_set *set, const str
         return false;
     }
     if (set->pin_count == set->pin_capacity) {
-        set->pins = grown(import, set->pins, set->pin_count, &set->pin_capacity, sizeof *set->pins);
-        if (set->pin_capacity > PINS_COMPARED_MAX) {
-            grow_slots(import, set);
+        size_t len = set->pin_count * sizeof *pin;
+        if (len > 0 && arena_extend(&import->index->pin_lists, set->pins, len, len + sizeof *pin)) {
+            set->pin_capacity++;
+        } else {
+            set->pins = grown(&import->index->pin_lists, set->pins, set->pin_count,
+                              &set->pin_capacity, sizeof *pin);
         }
     }
     set->pins[set->pin_count++] = *pin;
-    if (set->slots != NULL) {
-        *pin_slot(import, set, pin) = set->pin_count;
+    if (set->pin_count > PINS_COMPARED_MAX && 2 * set->pin_count > set->slot_mask) {
+        grow_slots(import, set);
+    } else if (set->slots != NULL) {
+        *pin_slot(import, set, pin, false) = set->pin_count;
     }
     return true;
 }
@@ -302,18 +304,12 @@ enum err import_set_end(struct import *import, struct import_set *under_way) {
         return import_fail(import, set->line, import_host_text(import, &under_way->hosts[0]),
                            "more than %d pins for one host: split the set", IMPORT_PINS_MAX);
     }
-    set->hosts = arena_alloc(arena, under_way->host_count * sizeof *set->hosts);
-    memcpy(set->hosts, under_way->hosts, under_way->host_count * sizeof *set->hosts);
+    set->hosts = under_way->hosts;
     set->host_count = under_way->host_count;
-    set->pins = arena_alloc(arena, under_way->pin_count * sizeof *set->pins);
-    memcpy(set->pins, under_way->pins, under_way->pin_count * sizeof *set->pins);
+    set->pins = under_way->pins;
     set->pin_count = under_way->pin_count;
-    if (under_way->excluded_count > 0) {
-        set->excluded = arena_alloc(arena, under_way->excluded_count * sizeof *set->excluded);
-        memcpy(set->excluded, under_way->excluded,
-               under_way->excluded_count * sizeof *set->excluded);
-        set->excluded_count = under_way->excluded_count;
-    }
+    set->excluded = under_way->excluded;
+    set->excluded_count = under_way->excluded_count;
     import_extra_end(import, under_way);
     import->added++;
     if (set->name[0] != '\0') {

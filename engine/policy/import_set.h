@@ -13,6 +13,8 @@ struct import {
     uint32_t added;
     /* Of a file without lines: "line" numbers one of these, and pins and sets get line 0. */
     const char **places;
+    struct span bytes; /* of the file, if they may be given back before its end; else empty */
+    size_t given_back; /* of them */
     const struct policy_companion *companion; /* a file that goes with this one; NULL: none */
 };
 
@@ -44,6 +46,9 @@ bool import_next_line(struct span *rest, uint32_t *line, struct span *out);
 /* The next word of a line, empty at its end. */
 struct span import_next_word(struct span *rest);
 
+/* A large file's bytes before `rest` are not needed any more: what is read of them now is zeros. */
+void import_give_back(struct import *import, struct span rest);
+
 /* Pin sets by name, for formats that spread one over several lines. */
 struct import_sets {
     struct import_set **items; /* in order of first appearance */
@@ -65,8 +70,9 @@ enum err import_sets_end(struct import *import, struct import_sets *sets) MUST_U
 enum err import_read_pin(struct import *import, uint32_t line, const char *host, enum pin_alg alg,
                          struct span text, struct pin *out) MUST_USE;
 
-/* A pin set under way: its lists grow in the scratch memory. */
 struct policy_node;
+
+/* A pin set under way: its lists grow in the index's memory, mostly where they stand. */
 struct import_set {
     struct pin_set *set;
     struct pin_host *hosts;

@@ -272,7 +272,7 @@ static enum err fail_utf8(struct span yaml, const char *name, struct err_note *n
 enum err policy_yaml_read(struct span yaml, const char *name, struct arena *arena,
                           struct policy_node **out, struct err_note *note) {
     if (yaml.len > POLICY_BYTES_MAX) {
-        return err_note(note, ERR_CONFIG, "%s: larger than %u bytes: split the policy", name,
+        return err_note(note, ERR_CONFIG, "%s:1: larger than %zu bytes: split the policy", name,
                         POLICY_BYTES_MAX);
     }
     if (!text_is_utf8(yaml)) {

@@ -236,26 +236,25 @@ static const char *base64_complaint(struct span text, const struct pin_alg_facts
     return NULL;
 }
 
-static bool parse_hex_value(struct span text, struct arena *arena, struct span *out,
-                            const char **out_why) {
-    uint8_t digest[SHA256_DIGEST_LENGTH];
+static bool parse_hex_value(struct span text, struct arena *arena,
+                            uint8_t digest[SHA512_DIGEST_LENGTH], const char **out_why) {
     size_t len = 0;
-    if (text.len != 2 * sizeof digest) {
+    if (text.len != (size_t)2 * SHA256_DIGEST_LENGTH) {
         *out_why =
             why_in_arena(arena,
-                         "%zu characters follow the algorithm, SHA-256 in hexadecimal has %zu: "
+                         "%zu characters follow the algorithm, SHA-256 in hexadecimal has %d: "
                          "copy the pin anew (base64 is written \"sha256/...\")",
-                         text.len, 2 * sizeof digest);
+                         text.len, 2 * SHA256_DIGEST_LENGTH);
         return false;
     }
-    if (!hex_decode(text, digest, sizeof digest, &len)) {
+    if (!hex_decode(text, digest, SHA256_DIGEST_LENGTH, &len)) {
         *out_why = "a character that hexadecimal does not have: base64 is written \"sha256/...\"";
         return false;
     }
-    *out = arena_copy(arena, span_of(digest, len));
     return true;
 }
 
+/* What can be said about a digest that is none; true, and *out, for bytes of any length. */
 static bool parse_base64_value(struct span text, enum pin_alg alg, struct arena *arena,
                                struct span *out, const char **out_why) {
     const struct pin_alg_facts *facts = &alg_facts[alg];
@@ -264,14 +263,14 @@ static bool parse_base64_value(struct span text, enum pin_alg alg, struct arena 
         return false;
     }
     size_t capacity = text.len / 4 * 3 + 3, len = 0;
-    uint8_t *value = arena_alloc(arena, capacity);
+    uint8_t *value = arena_alloc_bytes(arena, capacity);
     if (!base64_decode(text, value, capacity, &len)) {
         *out_why =
             "not base64 as RFC 4648 has it (padding or unused bits): a character was lost or "
             "changed, copy the pin anew";
         return false;
     }
-    if (facts->len > 0 && len != facts->len) {
+    if (facts->len > 0) {
         *out_why = why_in_arena(arena, "%zu bytes, but %s has %zu: copy the pin anew", len,
                                 facts->label, facts->len);
         return false;
@@ -281,41 +280,65 @@ static bool parse_base64_value(struct span text, enum pin_alg alg, struct arena 
 }
 
 /* As clients write it: "sha256/<base64>". */
-static const char *canonical_text(enum pin_alg alg, struct span value, struct arena *arena) {
-    const char *word = pin_alg_words[alg];
-    size_t word_len = strlen(word);
-    char *text = arena_alloc(arena, word_len + 1 + BASE64_LEN(value.len) + 1);
-    memcpy(text, word, word_len);
-    text[word_len] = '/';
-    base64_encode(text + word_len + 1, value);
-    return text;
+static size_t write_text(char *out, enum pin_alg alg, struct span value) {
+    size_t len = strlen(pin_alg_words[alg]);
+    memcpy(out, pin_alg_words[alg], len);
+    out[len++] = '/';
+    len += base64_encode(out + len, value);
+    out[len] = '\0';
+    return len;
+}
+
+/* Value and text in one piece. */
+static void set_digest(struct pin *pin, enum pin_alg alg, const uint8_t *digest,
+                       struct arena *arena) {
+    char text[16 + BASE64_LEN(SHA512_DIGEST_LENGTH) + 1];
+    size_t len = alg_facts[alg].len, text_len = write_text(text, alg, span_of(digest, len));
+    uint8_t *block = arena_alloc_bytes(arena, len + text_len + 1);
+    memcpy(block, digest, len);
+    memcpy(block + len, text, text_len + 1);
+    pin->value = span_of(block, len);
+    pin->text = (const char *)block + len;
+}
+
+static bool parse_value(struct span text, enum pin_alg alg, bool hex, struct arena *arena,
+                        struct pin *out, const char **out_why) {
+    uint8_t digest[SHA512_DIGEST_LENGTH];
+    size_t wanted = alg_facts[alg].len, len = 0;
+    if (hex ? parse_hex_value(text, arena, digest, out_why)
+            : wanted > 0 && text.len == BASE64_LEN(wanted) &&
+                  base64_decode(text, digest, sizeof digest, &len) && len == wanted) {
+        set_digest(out, alg, digest, arena);
+        return true;
+    }
+    if (hex || !parse_base64_value(text, alg, arena, &out->value, out_why)) {
+        return false;
+    }
+    char *whole = (char *)arena_alloc_bytes(arena, strlen(pin_alg_words[alg]) +
+                                                       BASE64_LEN(out->value.len) + 2);
+    write_text(whole, alg, out->value);
+    out->text = whole;
+    return true;
 }
 
 bool pin_parse(struct span text, struct arena *arena, struct pin *out, const char **out_why) {
-    enum pin_alg alg = PIN_SHA256;
+    struct pin pin = {.of = PIN_OF_SPKI,
+                      .role = PIN_ACTIVE,
+                      .list = PIN_LIST_ANY,
+                      .tlsa_usage = PIN_TLSA_NONE,
+                      .note = ""};
     bool hex = false;
-    struct span value = {0};
-    if (!take_alg(&text, &alg, &hex, out_why)) {
+    if (!take_alg(&text, &pin.alg, &hex, out_why)) {
         return false;
     }
     if (is_placeholder(text)) {
         *out_why = "a placeholder, not a digest: put the real pin here";
         return false;
     }
-    if (hex ? !parse_hex_value(text, arena, &value, out_why)
-            : !parse_base64_value(text, alg, arena, &value, out_why)) {
+    if (!parse_value(text, pin.alg, hex, arena, &pin, out_why)) {
         return false;
     }
-    *out = (struct pin){
-        .alg = alg,
-        .of = PIN_OF_SPKI,
-        .role = PIN_ACTIVE,
-        .list = PIN_LIST_ANY,
-        .tlsa_usage = PIN_TLSA_NONE,
-        .value = value,
-        .note = "",
-        .text = canonical_text(alg, value, arena),
-    };
+    *out = pin;
     return true;
 }
 

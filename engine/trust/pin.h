@@ -9,14 +9,15 @@
 #include "engine/base/limits.h"
 #include "engine/trust/intern.h"
 
-enum pin_alg { PIN_SHA256, PIN_SHA1, PIN_SHA512, PIN_EXACT };
-enum pin_of { PIN_OF_SPKI, PIN_OF_CERT };
-enum pin_role { PIN_ACTIVE, PIN_BACKUP, PIN_BAD }; /* a pin without a role is active */
+/* Of one byte each: there may be ten million pins. */
+enum pin_alg { PIN_SHA256, PIN_SHA1, PIN_SHA512, PIN_EXACT } ONE_BYTE;
+enum pin_of { PIN_OF_SPKI, PIN_OF_CERT } ONE_BYTE;
+enum pin_role { PIN_ACTIVE, PIN_BACKUP, PIN_BAD } ONE_BYTE; /* a pin without a role is active */
 enum pin_list {
     PIN_LIST_ANY,
     PIN_LIST_LEAF,
     PIN_LIST_CA
-}; /* CA: depth 1 and deeper, anchor included */
+} ONE_BYTE; /* CA: depth 1 and deeper, anchor included */
 
 /* RFC 6698 section 2.1.1, the certificate usages of a TLSA record. A usage decides alone where its
    pin is looked for, whatever the scope of the pin set. */
@@ -29,15 +30,15 @@ enum {
 };
 
 struct pin {
+    struct span value; /* digest, or the exact bytes; in the index's arena */
+    const char *note;
+    const char *text; /* as clients write it: "sha256/C5+l...=" */
+    uint32_t line;    /* in the policy file; 0 if none */
     enum pin_alg alg;
     enum pin_of of;
     enum pin_role role;
     enum pin_list list;
     int8_t tlsa_usage; /* PIN_TLSA_* */
-    struct span value; /* digest, or the exact bytes; in the index's arena */
-    const char *note;
-    const char *text; /* as clients write it: "sha256/C5+l...=" */
-    uint32_t line;    /* in the policy file; 0 if none */
 };
 
 enum pin_client {
@@ -105,8 +106,8 @@ struct pin_set {
     /* exclude_subdomains: "x" excludes that name alone (as TrustKit does), "*.x" one label under
        it,
        "**.x" it and all below. Only from wildcards and subdomain matches: a host that is named
-       plainly stays. Under PIN_HOST_LONGEST it is excluded from all of the application's sets whose pattern is
-       less specific than the exclusion. */
+       plainly stays. Under PIN_HOST_LONGEST it is excluded from all of the application's sets whose
+       pattern is less specific than the exclusion. */
     const char **excluded;
     uint32_t excluded_count;
     bool include_subdomains;
@@ -143,7 +144,9 @@ struct pin_client_rules {
 };
 
 struct pin_index {
-    struct arena arena; /* owns the sets and all they point to */
+    struct arena arena;     /* owns the sets and all they point to */
+    struct arena pin_lists; /* but for lists of pins that grew: nothing else lies here, so that most
+                               grow in place */
     struct pin_set **sets;
     uint32_t set_count, set_capacity;
     /* Private to pin_index.c. */

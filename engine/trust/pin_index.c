@@ -20,6 +20,7 @@ static void free_rules(struct pin_index *index) {
 void pin_index_fini(struct pin_index *index) {
     free_rules(index);
     arena_fini(&index->arena);
+    arena_fini(&index->pin_lists);
     *index = (struct pin_index){0};
 }
 
@@ -215,18 +216,18 @@ static enum err build_rules(struct pin_index *index, struct err_note *note) {
         return mapped;
     }
     uint32_t group_mask = mask_for(index->set_count);
-    uint32_t *groups = arena_alloc(&index->arena, ((size_t)group_mask + 1) * sizeof(uint32_t));
-    for (uint32_t i = 0; i < index->set_count; i++) {
+    struct arena scratch = {0};
+    uint32_t *groups = arena_alloc(&scratch, ((size_t)group_mask + 1) * sizeof(uint32_t));
+    enum err err = ERR_NONE;
+    for (uint32_t i = 0; i < index->set_count && err == ERR_NONE; i++) {
         struct pin_set *set = index->sets[i];
         uint32_t group = group_of(index, set, groups, group_mask);
-        for (uint32_t j = 0; j < set->host_count; j++) {
-            enum err err = add_rule(index, set, &set->hosts[j], group, note);
-            if (err != ERR_NONE) {
-                return err;
-            }
+        for (uint32_t j = 0; j < set->host_count && err == ERR_NONE; j++) {
+            err = add_rule(index, set, &set->hosts[j], group, note);
         }
     }
-    return check_rules_per_host(index, note);
+    arena_fini(&scratch);
+    return err == ERR_NONE ? check_rules_per_host(index, note) : err;
 }
 
 static enum err bind_profiles(struct pin_set *set, const struct trust_store *store,

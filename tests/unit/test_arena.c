@@ -69,4 +69,45 @@ static void test_copies(void) {
     arena_fini(&arena);
 }
 
-SUITE_MAIN("arena", {"alloc", test_alloc}, {"reset", test_reset}, {"copies", test_copies})
+/* Large enough for mappings: zeroed at first and again after a reset; a block beyond a chunk leaves
+   the front chunk in use. */
+static void test_large(void) {
+    struct arena arena = {0};
+    for (int i = 0; i < 400; i++) {
+        size_t len = i % 40 == 3 ? 3000000 : 50000;
+        uint8_t *block = arena_alloc(&arena, len);
+        CU_ASSERT_EQUAL((uintptr_t)block % 16, 0);
+        CU_ASSERT_FATAL(is_zero(block, len));
+        memset(block, 0xFF, len);
+        uint8_t *odd = arena_alloc_bytes(&arena, 7);
+        CU_ASSERT_FATAL(is_zero(odd, 7));
+        memset(odd, 0xFF, 7);
+    }
+    CU_ASSERT(arena.used_bytes >= 390 * 50000 + 10 * 3000000 + 400 * 7);
+    arena_fini(&arena);
+    memset(arena_alloc(&arena, 5000000), 0xFF, 5000000);
+    arena_reset(&arena);
+    CU_ASSERT(is_zero(arena_alloc(&arena, 5000000), 5000000));
+    arena_fini(&arena);
+}
+
+static void test_extend(void) {
+    struct arena arena = {.chunk_len = 4096};
+    uint8_t *block = arena_alloc(&arena, 20);
+    memset(block, 0xFF, 20);
+    CU_ASSERT_TRUE(arena_extend(&arena, block, 20, 30)); /* within its last 16 bytes */
+    CU_ASSERT_TRUE(arena_extend(&arena, block, 30, 1000));
+    CU_ASSERT_TRUE(is_zero(block + 20, 980));
+    uint8_t *next = arena_alloc(&arena, 16);
+    CU_ASSERT_PTR_EQUAL(next, block + 1008);
+    CU_ASSERT_FALSE(arena_extend(&arena, block, 1000, 1100)); /* no longer the last */
+    CU_ASSERT_FALSE(arena_extend(&arena, next, 16, 4096));    /* the chunk ends */
+    CU_ASSERT_TRUE(arena_extend(&arena, next, 16, 3000));
+    arena_alloc_bytes(&arena, 3);
+    CU_ASSERT_FALSE(arena_extend(&arena, next, 3000, 3001 + 16));
+    CU_ASSERT_EQUAL((uintptr_t)arena_alloc(&arena, 1) % 16, 0);
+    arena_fini(&arena);
+}
+
+SUITE_MAIN("arena", {"alloc", test_alloc}, {"reset", test_reset}, {"copies", test_copies},
+           {"large", test_large}, {"extend", test_extend})
