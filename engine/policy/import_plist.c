@@ -134,13 +134,10 @@ const struct plist_value *plist_get(const struct plist_value *dict, const char *
 
 enum err plist_expect(struct import *import, const struct plist_value *dict, const char *key,
                       const char *host, enum plist_kind kind, const struct plist_value **out) {
-    static const char *const words[] = {[PLIST_DICT] = "<dict>",
-                                        [PLIST_ARRAY] = "<array>",
-                                        [PLIST_STRING] = "<string>",
-                                        [PLIST_BOOL] = "<true/> or "
-                                                       "<false/>",
-                                        [PLIST_DATE] = "<date>",
-                                        [PLIST_OTHER] = "value"};
+    static const char *const words[] = {
+        [PLIST_DICT] = "<dict>",     [PLIST_ARRAY] = "<array>",
+        [PLIST_STRING] = "<string>", [PLIST_BOOL] = "<true/> or <false/>",
+        [PLIST_DATE] = "<date>",     [PLIST_OTHER] = "value"};
     *out = plist_get(dict, key);
     if (*out != NULL && (*out)->kind != kind) {
         return import_fail(import, (*out)->line, host, "%s wants a %s", key, words[kind]);
