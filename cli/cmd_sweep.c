@@ -295,8 +295,12 @@ static void tell_dry_run(const struct setup *setup, const struct sweep_result *r
                setup->store.profiles[i].count, setup->store.profiles[i].file);
     }
     printf("policy    %u pin sets\n", setup->pins.set_count);
-    printf("workers   %u, with %u connections in flight each (%s)\n", result->plan.workers,
-           result->plan.sizes.conns, result->plan.bound);
+    printf("workers   %u, with %u connections in flight each", result->plan.workers,
+           result->plan.sizes.start);
+    if (result->plan.sizes.start < result->plan.sizes.conns) {
+        printf(" at first, up to %u", result->plan.sizes.conns);
+    }
+    printf(" (%s)\n", result->plan.bound);
     struct plan_item items[PLAN_ITEMS_MAX];
     size_t count = sweep_plan_items(&setup->config, &result->plan, items);
     uint64_t sum = 0;

@@ -326,8 +326,8 @@ const struct opt setup_network_options[] = {
     OPT_GROUP("Network"),
     {'p', "port", "N", "port of targets that name none (443)", set_port},
     {'c', "concurrency", "N",
-     "connections in flight of the whole program\n(default: from descriptors and memory, told at "
-     "start)",
+     "connections in flight of the whole program (default: 256 at first, more while\n"
+     "that slows no handshake down, up to what descriptors and memory allow, 4096 at most)",
      set_concurrency},
     {0, "workers", "N", "threads, each with a ring of its own (default: one a core)", set_workers},
     {0, "rate", "N", "new connections a second of the whole program (no limit)", set_rate},

@@ -77,6 +77,8 @@
 /* --- connections --- */
 #define CONCURRENCY_AUTO_MAX                                                                       \
     4096 /* automatic choice for the whole program: home routers die above it */
+#define CONCURRENCY_AUTO_START                                                                     \
+    256 /* of these at first: enough to keep a core busy on one machine (engine/sweep/pace.h) */
 #define CONCURRENCY_MAX 1000000
 #define WORKERS_MAX 256
 #define LIMITER_ENTRIES                                                                            \

@@ -109,6 +109,7 @@ static size_t compose(char *buffer, size_t capacity, const struct sweep_config *
     write_tables(&json, result);
     json_key_u64(&json, "workers", result->plan.workers);
     json_key_u64(&json, "concurrency", result->plan.concurrency);
+    json_key_u64(&json, "in_flight_peak", result->in_flight_peak);
     json_key(&json, "cpu_seconds");
     json_object_begin(&json);
     json_key(&json, "user");

@@ -39,25 +39,42 @@ static uint64_t memory_available(void) {
     return kilobytes != 0 ? kilobytes * 1024 : UINT64_C(1) << 30;
 }
 
+/* What a ring's table of direct descriptors may hold; the rest is for files and the resolver. */
+static uint64_t conns_per_ring(uint64_t descriptors) {
+    if (descriptors == RLIM_INFINITY || descriptors > CONCURRENCY_MAX) {
+        return CONCURRENCY_MAX;
+    }
+    return descriptors > 64 ? descriptors - 32 : descriptors;
+}
+
+/* One worker a core; a small concurrency needs no more workers than connections, a large one as
+   many rings as hold it. */
+static uint32_t choose_workers(const struct sweep_config *config, const struct sweep_plan *plan) {
+    uint32_t workers = config->workers != 0 ? config->workers : plan->cores;
+    if (config->concurrency != 0 && config->concurrency < workers) {
+        return config->concurrency;
+    }
+    uint64_t rings = (config->concurrency + plan->conns_per_ring - 1) / plan->conns_per_ring;
+    if (config->workers != 0 || rings <= workers) {
+        return workers;
+    }
+    return rings < WORKERS_MAX ? (uint32_t)rings : WORKERS_MAX;
+}
+
 void sweep_plan_make(const struct sweep_config *config, struct sweep_plan *out) {
     struct rlimit files = {.rlim_cur = 1024, .rlim_max = 1024};
     getrlimit(RLIMIT_NOFILE, &files);
     *out = (struct sweep_plan){
-        .workers = config->workers != 0 ? config->workers : core_count(),
+        .cores = core_count(),
         .automatic = config->concurrency == 0,
         .descriptors_hard = files.rlim_max,
+        .conns_per_ring = conns_per_ring(files.rlim_max),
         .memory_available = memory_available(),
     };
-    /* One target needs one worker; a small concurrency needs no more workers than connections. */
-    if (config->concurrency != 0 && config->concurrency < out->workers) {
-        out->workers = config->concurrency;
-    }
+    out->workers = choose_workers(config, out);
     uint64_t want = out->automatic ? CONCURRENCY_AUTO_MAX : config->concurrency;
     out->bound = out->automatic ? "the automatic ceiling" : "--concurrency";
-    uint64_t by_files =
-        out->descriptors_hard == RLIM_INFINITY ? CONCURRENCY_MAX : out->descriptors_hard;
-    by_files = by_files > 64 ? by_files - 32 : by_files;
-    by_files *= out->workers;
+    uint64_t by_files = out->conns_per_ring * out->workers;
     uint64_t by_memory = out->memory_available / 2 / CONNECTION_BYTES;
     if (want > by_files) {
         want = by_files;
@@ -71,6 +88,8 @@ void sweep_plan_make(const struct sweep_config *config, struct sweep_plan *out) 
     }
     out->concurrency = (uint32_t)want;
     out->sizes.conns = (out->concurrency + out->workers - 1) / out->workers;
+    uint32_t start = (CONCURRENCY_AUTO_START + out->workers - 1) / out->workers;
+    out->sizes.start = out->automatic && start < out->sizes.conns ? start : out->sizes.conns;
     out->sizes.targets = out->sizes.conns * 2 > TARGETS_MIN ? out->sizes.conns * 2 : TARGETS_MIN;
 }
 
@@ -99,19 +118,41 @@ size_t sweep_plan_items(const struct sweep_config *config, const struct sweep_pl
     return ARRAY_COUNT(items);
 }
 
+/* What would let more in flight. */
+static const char *how_to_raise(const struct sweep_config *config, const struct sweep_plan *plan) {
+    switch (plan->bound[0]) {
+    case 'd':
+        return config->workers != 0 ? "raise the hard limit of open files (ulimit -Hn), or "
+                                      "--workers: each has a table "
+                                      "of its own"
+                                    : "raise the hard limit of open files (ulimit -Hn)";
+    case 'm':
+        return "give the machine or container more memory";
+    default:
+        return "--concurrency N fixes another number";
+    }
+}
+
 void sweep_plan_tell(const struct sweep_config *config, const struct sweep_plan *plan) {
-    char conns[COUNT_TEXT_MAX], files[COUNT_TEXT_MAX], memory[COUNT_TEXT_MAX];
+    char conns[COUNT_TEXT_MAX], start[COUNT_TEXT_MAX], files[COUNT_TEXT_MAX],
+        memory[COUNT_TEXT_MAX];
+    bool grows = plan->sizes.start < plan->sizes.conns;
     count_text(conns, plan->concurrency);
-    count_text(files, plan->descriptors_hard);
+    count_text(start, (uint64_t)plan->sizes.start * plan->workers);
+    count_text(files, plan->conns_per_ring);
     count_text(memory, plan->memory_available >> 20);
-    log_info("%u worker%s, %s connections in flight (%s; descriptors allow %s a worker, %s MB of "
-             "memory are free)%s",
-             plan->workers, plan->workers == 1 ? "" : "s", conns, plan->bound, files, memory,
-             plan->automatic ? "; --concurrency N changes it" : "");
+    log_info("%u worker%s on %u core%s, %s connections in flight%s%s (bound: %s)", plan->workers,
+             plan->workers == 1 ? "" : "s", plan->cores, plan->cores == 1 ? "" : "s",
+             grows ? start : conns,
+             grows ? " at first, more while that slows none down, up to " : "", grows ? conns : "",
+             plan->bound);
+    log_info("open files (ulimit -Hn) allow %s connections a worker, %s MB of memory are free; to "
+             "have more in flight: %s",
+             files, memory, how_to_raise(config, plan));
     if (plan->clamped) {
-        log_error("--concurrency %u is more than this machine allows: %s bound it to %s%s",
-                  config->concurrency, plan->bound, conns,
-                  plan->bound[0] == 'd' ? "; raise the hard limit (ulimit -Hn) to go higher" : "");
+        log_error("--concurrency %u is more than this machine allows: %s bound it to %s; to go "
+                  "higher: %s",
+                  config->concurrency, plan->bound, conns, how_to_raise(config, plan));
     }
     char server[64] = "no limit", rate[64] = "no limit";
     if (config->server_concurrency != 0) {

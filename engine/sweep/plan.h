@@ -6,13 +6,15 @@
 #include "engine/sweep/worker.h"
 
 struct sweep_plan {
-    uint32_t workers;
+    uint32_t workers; /* one a core, or more: a worker has one ring, whose table of direct
+                         descriptors may not exceed RLIMIT_NOFILE */
+    uint32_t cores;
     uint32_t concurrency; /* of the whole program */
     struct worker_sizes sizes;
     bool automatic;            /* the concurrency was not asked for */
     bool clamped;              /* more was asked for than the limits allow */
-    uint64_t descriptors_hard; /* RLIMIT_NOFILE: a ring's table of direct descriptors may not exceed
-                                  it */
+    uint64_t descriptors_hard; /* RLIMIT_NOFILE */
+    uint64_t conns_per_ring;   /* what it allows */
     uint64_t memory_available; /* bytes */
     const char *bound;         /* what bounds it: "the automatic ceiling", "descriptors", "memory",
                                   "--concurrency" */

@@ -181,6 +181,7 @@ static void gather_result(const struct run *run, struct sweep_result *out) {
         }
         add_conns(&out->conns, &worker->conns_stats);
         add_tables(out, worker);
+        out->in_flight_peak += worker->in_flight_peak;
     }
 }
 

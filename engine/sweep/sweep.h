@@ -28,7 +28,8 @@ struct sweep_result {
     int64_t started_ms, ended_ms;
     double seconds, cpu_user_s, cpu_system_s;
     uint64_t max_rss_bytes;
-    bool ran; /* it came to starting the workers */
+    uint64_t in_flight_peak; /* the sum of the workers' */
+    bool ran;                /* it came to starting the workers */
     bool interrupted;
     struct sweep_plan plan;
 };

@@ -153,6 +153,10 @@ static void worker_admit(struct worker *worker) {
 
 static void worker_open(struct worker *worker) {
     while (!list_is_empty(&worker->waiting) && conns_available(worker->conns) > 0) {
+        if (conns_in_use(worker->conns) >= worker->pace.window) {
+            pace_note_full(&worker->pace);
+            return;
+        }
         struct probe *probe = CONTAINER_OF(list_pop_front(&worker->waiting), struct probe, node);
         probe_open(worker, probe);
     }
@@ -167,7 +171,7 @@ static void worker_wait(struct worker *worker) {
     bool more_input = !worker->input_ended && !worker->input_waits && !worker->aborting &&
                       worker->targets.taken_count < worker->targets.capacity &&
                       !worker->entry_pending;
-    if (more_input && in_flight < worker->sizes.conns) {
+    if (more_input && in_flight < worker->pace.window) {
         ring_submit_and_wait(&worker->ring, 0, 0);
         return;
     }
@@ -252,8 +256,12 @@ static void worker_collect(struct worker *worker) {
     collect_names(worker);
     struct conn *conn;
     while ((conn = conns_next_finished(worker->conns)) != NULL) {
+        pace_note_finished(&worker->pace, conn->outcome == OUTCOME_SUCCESS
+                                              ? conn->times.finished - conn->times.opened
+                                              : 0);
         probe_on_finished(worker, conn->owner);
     }
+    pace_tick(&worker->pace, worker->now_ns);
 }
 
 /* --- judge, report --- */
@@ -436,7 +444,10 @@ static void worker_tick(struct worker *worker) {
     ring_submit(&worker->ring);
     worker_judge(worker);
     worker_flush(worker, false);
-    stats_set(&worker->stats.in_flight, conns_in_use(worker->conns));
+    uint32_t in_flight = conns_in_use(worker->conns);
+    worker->in_flight_peak =
+        in_flight > worker->in_flight_peak ? in_flight : worker->in_flight_peak;
+    stats_set(&worker->stats.in_flight, in_flight);
     stats_set(&worker->stats.waiting, worker->targets.taken_count);
 }
 
@@ -490,6 +501,7 @@ void *worker_main(void *context) {
     list_init(&worker->waiting);
     list_init(&worker->judging);
     rng_init(&worker->rng, random_u64());
+    pace_init(&worker->pace, worker->sizes.start, worker->sizes.conns, worker->now_ns);
     worker->err = worker_init(worker);
     if (worker->err != ERR_NONE) {
         atomic_store(&worker->shared->stop, true);

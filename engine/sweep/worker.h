@@ -1,5 +1,7 @@
 /* One worker: one thread, one ring, one resolver channel, one set of tables; shared-nothing but for
-   what struct worker_shared holds. worker_tick() reads top to bottom and is the tour of the engine:
+   what struct worker_shared holds. There are more workers than cores where one ring's table of
+   files is too small for the connections asked for. worker_tick() reads top to bottom and is the
+   tour of the engine:
 
      admit -> open -> submit and wait -> reap -> expire -> step -> collect -> open -> submit ->
    judge -> report
@@ -18,6 +20,7 @@
 #include "engine/sweep/config.h"
 #include "engine/sweep/judge.h"
 #include "engine/sweep/limiter.h"
+#include "engine/sweep/pace.h"
 #include "engine/sweep/report.h"
 #include "engine/sweep/sink.h"
 #include "engine/sweep/stats.h"
@@ -34,7 +37,8 @@ struct worker_shared {
 };
 
 struct worker_sizes {
-    uint32_t conns;   /* connections in flight */
+    uint32_t conns;   /* connections in flight at most */
+    uint32_t start;   /* as many at first (engine/sweep/pace.h); the same: always */
     uint32_t targets; /* taken up: resolving, waiting, parked, in flight, to be judged */
 };
 
@@ -51,6 +55,7 @@ struct worker {
     struct intern_stats intern_stats; /* final */
     struct path_stats path_stats;     /* final */
     size_t bytes;                     /* reserved by pools and rings */
+    uint32_t in_flight_peak;          /* final */
 
     /* The thread's own. */
     struct ring ring;
@@ -63,6 +68,7 @@ struct worker {
     struct inventory_reader *reader;
     struct pool targets;
     struct rng rng;
+    struct pace pace;
     struct list waiting; /* probes that want a connection */
     struct list judging; /* targets all of whose probes are done */
     struct inventory_target entry;
