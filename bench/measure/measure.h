@@ -56,6 +56,10 @@ void measure_cores_split(struct measure_cores *out, uint32_t threads);
 /* Every thread of a process (0: this one). */
 void measure_cores_keep(pid_t process, const cpu_set_t *cores);
 
+/* In a fresh child of `parent`: signals end it again, it dies with its parent, and runs on the
+   given cores. */
+void measure_child_begin(pid_t parent, const cpu_set_t *cores);
+
 /* Runs `body` in a child process on the given cores and brings back `len` bytes of what it left in
    `out`: its memory, limits and CPU time are its own. */
 enum err measure_in_child(const cpu_set_t *cores, void (*body)(void *out, const void *context),

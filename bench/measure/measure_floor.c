@@ -1,11 +1,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -97,11 +95,11 @@ static void raise_file_limit(void) {
     CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
 }
 
-static _Noreturn void server_main(const struct measure_bytes *bytes, const cpu_set_t *cores,
-                                  const struct fleet_listeners *listeners) {
+static _Noreturn void server_main(pid_t parent, const struct measure_bytes *bytes,
+                                  const cpu_set_t *cores, const struct fleet_listeners *listeners) {
     struct floor_server *server = calloc(1, sizeof *server);
-    CHECK(server != NULL && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-    measure_cores_keep(0, cores);
+    CHECK(server != NULL);
+    measure_child_begin(parent, cores);
     raise_file_limit();
     server->bytes = *bytes;
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -122,9 +120,9 @@ enum err measure_floor_serve(const struct measure_bytes *bytes, const cpu_set_t 
     for (int i = 0; i < MEASURE_PORTS; i++) {
         out_ports[i] = options->ports[i].number;
     }
-    pid_t child = err == ERR_NONE ? fork() : -1;
+    pid_t parent = getpid(), child = err == ERR_NONE ? fork() : -1;
     if (child == 0) {
-        server_main(bytes, cores, &listeners);
+        server_main(parent, bytes, cores, &listeners);
     }
     if (err == ERR_NONE && child < 0) {
         err = err_note(note, ERR_RESOURCE, "cannot start a process: %s", strerror(errno));

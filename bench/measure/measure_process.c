@@ -61,8 +61,9 @@ void measure_cores_keep(pid_t process, const cpu_set_t *cores) {
     }
 }
 
-/* In a fresh child: dies with its parent, and runs where it should. */
-static void child_begin(pid_t parent, const cpu_set_t *cores) {
+void measure_child_begin(pid_t parent, const cpu_set_t *cores) {
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
         _exit(126);
     }
@@ -94,7 +95,7 @@ enum err measure_in_child(const cpu_set_t *cores, void (*body)(void *out, const 
         return err_note(note, ERR_RESOURCE, "cannot start a process: %s", strerror(errno));
     }
     if (child == 0) {
-        child_begin(parent, cores);
+        measure_child_begin(parent, cores);
         body(out, context);
         _exit(write(fds[1], out, len) == (ssize_t)len ? 0 : 1);
     }
@@ -114,7 +115,7 @@ enum err measure_spawn(const char *const arguments[], const cpu_set_t *cores, in
         return err_note(note, ERR_RESOURCE, "cannot start %s: %s", arguments[0], strerror(errno));
     }
     if (child == 0) {
-        child_begin(parent, cores);
+        measure_child_begin(parent, cores);
         if (kept_fd >= 0) {
             fcntl(kept_fd, F_SETFD, 0);
         }

@@ -107,7 +107,37 @@ def metadata():
             "cpu_seconds": {"user": 0.5, "system": 0}, "max_rss_bytes": 1}
 
 
-GOOD = {"verdict": verdict(), "chain": chain(), "metadata": metadata()}
+def bench():
+    figure = {"median": 1.5, "low": 1, "high": 2}
+    version = {"tls": "1.3", "key": "rsa-2048"}
+    cell = {"name": "tls1.3 rsa-2048 prove 256 in flight 1 thread", **version, "depth": "prove",
+            "in_flight": 256, "threads": 1, "handshakes_each_round": 10, "targets": 20,
+            "succeeded": 18, "failed": 2, "attempts": 21, "connected": 20, "completed": 1,
+            "proven": 18, "captured": 0, "fallbacks": 1, "versions": {"TLSv1.3": 18},
+            "cpu_us": figure, "user_us": figure, "system_us": figure, "by_floor": figure,
+            "by_parts": figure, "per_minute_and_core": 1000, "per_second_wall": figure,
+            "busy": figure, "max_rss_bytes": figure}
+    return {"schema": 1, "type": "bench", "version": "0.1.0", "boringssl": "b",
+            "arguments": ["pinsweep", "bench"], "started": "2026-11-24T02:11:09.123Z",
+            "ended": "2026-11-24T02:11:10.000Z", "rounds": 2,
+            "machine": {"cpu": "c", "cores": 2, "kernel": "k", "memory_bytes": 1,
+                        "descriptors_hard": 20000, "somaxconn": 4096, "ports": 28232,
+                        "x25519": "ifma", "sha256": "avx512"},
+            "load_average": [0.1, 0, -1],
+            "server": {"program": "fleetsim --fast", "shares_machine": True, "shares_core": False,
+                       "short_cuts": "some"},
+            "primitives": [{"name": "verify-rsa-2048-pss", "us": figure}],
+            "in_memory": [{**version, "bytes_out": [517, 88, 0], "bytes_in": [2000, 0],
+                           "us": figure}],
+            "floors": [{**version, "in_flight": 256, "exchange": "flight", "cpu_us": figure,
+                        "user_us": figure, "system_us": figure}],
+            "cells": [cell, dict(cell, name="another", by_parts=None)],
+            "memory": [{**version, "depth": "prove", "low_in_flight": 256, "high_in_flight": 2000,
+                        "bytes_per_connection": figure}],
+            "notes": ["a note"]}
+
+
+GOOD = {"bench": bench(), "verdict": verdict(), "chain": chain(), "metadata": metadata()}
 
 
 def objects(value, path=()):
@@ -245,6 +275,18 @@ class Validate(unittest.TestCase):
             change("metadata", verdicts={"match": 10}), change("metadata", ended="2026-11-24T02:11:09.122Z"),
             change("metadata", statuses={"success": 8, "fine": 1}),
             change("metadata", handshakes=dict(GOOD["metadata"]["handshakes"], attempted=7))])
+
+    def test_what_a_bench_must_add_up_to(self):
+        bad = []
+        for key, value in [
+                ("failed", 1), ("succeeded", 19), ("attempts", 20), ("connected", 22),
+                ("proven", 16), ("fallbacks", 0), ("versions", {"TLSv1.3": 17}),
+                ("cpu_us", {"median": 3, "low": 1, "high": 2}), ("name", "another")]:
+            record = copy.deepcopy(GOOD["bench"])
+            record["cells"][0][key] = value
+            bad.append(record)
+        bad.append(dict(copy.deepcopy(GOOD["bench"]), ended="2026-11-24T02:11:09.122Z"))
+        self.assert_all_bad("bench", bad)
 
     def test_lines(self):
         good = self.lines("verdict", GOOD["verdict"])

@@ -132,7 +132,37 @@ def check_metadata(record):
         yield "ended", "before it started"
 
 
-CHECKS = {"verdict": check_verdict, "chain": check_chain, "metadata": check_metadata}
+def check_cell(cell):
+    if cell["failed"] != cell["targets"] - cell["succeeded"]:
+        yield "failed", f"{cell['failed']}, not targets - succeeded"
+    if sum(cell["versions"].values()) < cell["succeeded"]:
+        yield "versions", "a success without a version"
+    if cell["connected"] > cell["attempts"] or cell["succeeded"] > cell["connected"]:
+        yield "connected", f"{cell['connected']} of {cell['attempts']} attempts"
+    # A capture that only the SSL object could tell is completed on a second connection.
+    own = {"complete": "completed", "prove": "proven", "capture": "captured"}[cell["depth"]]
+    if not cell["succeeded"] <= cell[own] + cell["fallbacks"]:
+        yield own, f"{cell[own]}, but {cell['succeeded']} succeeded"
+    if cell["attempts"] != cell["targets"] + cell["fallbacks"]:
+        yield "attempts", f"{cell['attempts']}, not targets + fallbacks"
+    for key, figure in cell.items():
+        if isinstance(figure, dict) and "median" in figure and \
+                not figure["low"] <= figure["median"] <= figure["high"]:
+            yield key, "the median is not between the lowest and the highest"
+
+
+def check_bench(record):
+    names = [cell["name"] for cell in record["cells"]]
+    if len(names) != len(set(names)):
+        yield "cells", "two of one name"
+    for i, cell in enumerate(record["cells"]):
+        for key, reason in check_cell(cell):
+            yield f"cells[{i}].{key}", reason
+    if record["started"] > record["ended"]:
+        yield "ended", "before it started"
+
+
+CHECKS = {"bench": check_bench, "verdict": check_verdict, "chain": check_chain, "metadata": check_metadata}
 
 
 def where(error):

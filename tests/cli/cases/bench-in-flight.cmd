@@ -1,0 +1,1 @@
+bench --in-flight 256,0

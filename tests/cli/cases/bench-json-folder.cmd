@@ -1,0 +1,1 @@
+bench --json nosuch/x.json

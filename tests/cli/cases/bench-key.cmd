@@ -1,0 +1,1 @@
+bench --key ed25519

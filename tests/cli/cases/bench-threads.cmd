@@ -1,0 +1,1 @@
+bench --threads 100000
