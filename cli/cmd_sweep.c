@@ -11,6 +11,7 @@
 #include "cli/setup.h"
 #include "engine/base/log.h"
 #include "engine/codec/text.h"
+#include "engine/history/store_writer.h"
 #include "engine/sweep/metadata.h"
 #include "engine/sweep/progress.h"
 
@@ -52,6 +53,7 @@ static bool set_shuffle(void *context, const char *value, const char **out_why) 
 static bool set_seed(void *context, const char *value, const char **out_why) {
     struct setup *setup = context;
     *out_why = "give a whole number";
+    setup->seed_given = true;
     return text_parse_u64(span_str(value), UINT64_MAX, &setup->config.inventory.seed);
 }
 
@@ -112,6 +114,18 @@ static bool set_metadata(void *context, const char *value, const char **out_why)
     *out_why = "give a file of its own";
     ((struct setup *)context)->metadata_file = value;
     return strcmp(value, "-") != 0;
+}
+
+static bool set_store(void *context, const char *value, const char **out_why) {
+    *out_why = "give a file of its own";
+    ((struct setup *)context)->store_file = value;
+    return strcmp(value, "-") != 0;
+}
+
+static bool set_resume(void *context, const char *value, const char **out_why) {
+    (void)value, (void)out_why;
+    ((struct setup *)context)->resume = true;
+    return true;
 }
 
 static bool set_quiet(void *context, const char *value, const char **out_why) {
@@ -182,7 +196,8 @@ static const struct opt sweep_options[] = {
 
 static const struct opt sweep_output_options[] = {
     OPT_GROUP("Output"),
-    {'o', "output-file", "FILE", "records, NDJSON (default: standard output)", set_output},
+    {'o', "output-file", "FILE", "records, NDJSON (default: standard output; none with --store)",
+     set_output},
     {0, "overwrite", NULL, "replace existing output files", set_overwrite},
     {0, "append", NULL, "append to them", set_append},
     {0, "chain-detail", "D", "full, or ids: only digests of each certificate in the records (full)",
@@ -191,6 +206,16 @@ static const struct opt sweep_output_options[] = {
     {0, "chains-pem", NULL, "with the certificates as PEM", set_chains_pem},
     {0, "metadata-file", "FILE", "what was run, on what, and counts (JSON), at the end",
      set_metadata},
+    OPT_GROUP("Store"),
+    {0, "store", "FILE",
+     "keep the sweep in this SQLite file (made if need be; data/store.sql documents it):\n"
+     "for diff, expiry and impact, and so that the next sweep verifies only new chains",
+     set_store},
+    {0, "resume", NULL,
+     "go on with the interrupted sweep that the store holds for this -o FILE: the same\n"
+     "inventory and options; every target is once in store and file",
+     set_resume},
+    OPT_GROUP("Telling"),
     {'q', "quiet", NULL, "no news, progress or summary; errors and bad lines only", set_quiet},
     OPT_GROUP("Exit code"),
     {0, "fail-on", "LIST",
@@ -216,6 +241,7 @@ static void print_help(const struct opt_table *table) {
          "pin sets of its host, and writes one JSON line a target.\n"
          "\n"
          "  pinsweep sweep -f inventory.txt --policy policy.yaml -o tonight.ndjson\n"
+         "  pinsweep sweep -f inventory.txt --policy policy.yaml --store fleet.db\n"
          "  echo example.org | pinsweep sweep --all-addresses --key-types any,rsa,ecdsa");
     opt_print(table);
 }
@@ -385,14 +411,15 @@ static bool is_same_file(const char *a, const char *b, int b_standard_fd) {
 
 static bool outputs_clash(const struct setup *setup) {
     const struct sweep_config *config = &setup->config;
-    const char *files[] = {config->output_file != NULL ? config->output_file : "-",
-                           config->chains_file, setup->metadata_file};
+    bool to_standard = config->output_file == NULL && setup->store_file == NULL;
+    const char *files[] = {to_standard ? "-" : config->output_file, config->chains_file,
+                           setup->metadata_file, setup->store_file};
     const char *input = config->inventory.file != NULL ? config->inventory.file : "-";
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
         for (size_t j = i + 1; files[i] != NULL && j < ARRAY_COUNT(files); j++) {
             if (files[j] != NULL && (strcmp(files[i], files[j]) == 0 ||
                                      is_same_file(files[i], files[j], STDOUT_FILENO))) {
-                log_error("sweep: records, chains and metadata need files of their own");
+                log_error("sweep: records, chains, metadata and store need files of their own");
                 return true;
             }
         }
@@ -409,7 +436,36 @@ static bool outputs_clash(const struct setup *setup) {
 static bool metadata_would_be_lost(const struct setup *setup) {
     struct stat info;
     return setup->metadata_file != NULL && !setup->config.overwrite && !setup->config.append &&
-           stat(setup->metadata_file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0;
+           !setup->resume && stat(setup->metadata_file, &info) == 0 && S_ISREG(info.st_mode) &&
+           info.st_size > 0;
+}
+
+/* What can be cut back to where the store is, and what says so. */
+static bool check_resume(const struct setup *setup) {
+    const struct sweep_config *config = &setup->config;
+    if (!setup->resume) {
+        return true;
+    }
+    if (setup->store_file == NULL) {
+        log_error("sweep: --resume needs --store FILE: the store knows what was done");
+    } else if (config->overwrite || config->append) {
+        log_error("sweep: --resume goes on with the files as they are, without --overwrite or "
+                  "--append");
+    } else if ((config->output_file != NULL && strcmp(config->output_file, "-") == 0) ||
+               (config->chains_file != NULL && strcmp(config->chains_file, "-") == 0)) {
+        log_error("sweep: --resume: what went to standard output cannot be taken back; resuming "
+                  "needs -o FILE, or no records but the store's");
+    } else if (config->inventory.file == NULL) {
+        struct stat info;
+        if (fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode)) {
+            return true;
+        }
+        log_error("sweep: --resume: standard input is no file, and what was read of it cannot be "
+                  "read again; name the inventory with -f");
+    } else {
+        return true;
+    }
+    return false;
 }
 
 static bool check_usage(const struct setup *setup, int operand_count, char **operands) {
@@ -429,7 +485,7 @@ static bool check_usage(const struct setup *setup, int operand_count, char **ope
                   config->inventory.shards, config->inventory.shards - 1);
         return false;
     }
-    if (outputs_clash(setup)) {
+    if (!check_resume(setup) || outputs_clash(setup)) {
         return false;
     }
     if (metadata_would_be_lost(setup)) {
@@ -443,6 +499,56 @@ static bool check_usage(const struct setup *setup, int operand_count, char **ope
                   "it (-f FILE reads a file)");
     }
     return true;
+}
+
+/* Opens the store, and with --resume finds what is to be gone on with. */
+static enum err open_store(struct setup *setup, struct store_writer **out, struct err_note *note) {
+    struct sweep_config *config = &setup->config;
+    *out = NULL;
+    if (setup->store_file == NULL) {
+        return ERR_NONE;
+    }
+    enum err err = setup_hash_policies(setup, config->policy_sha256, note);
+    if (err == ERR_NONE) {
+        err = store_writer_open(setup->store_file, out, note);
+    }
+    struct store_resumable resumable;
+    if (err == ERR_NONE && setup->resume) {
+        err = store_writer_find(*out, config->output_file, &resumable, note);
+    }
+    if (err == ERR_NONE && setup->resume) {
+        if (setup->seed_given && resumable.shuffled && resumable.seed != config->inventory.seed) {
+            return err_note(note, ERR_USAGE,
+                            "--resume: sweep %s was begun with --seed %" PRIu64
+                            "; leave --seed out, it is in the store",
+                            resumable.name, resumable.seed);
+        }
+        snprintf(setup->sweep_id, sizeof setup->sweep_id, "%s", resumable.name);
+        config->inventory.seed = resumable.seed;
+        config->resume = true;
+        log_info("going on with sweep %s", resumable.name);
+    }
+    if (err == ERR_NONE) {
+        config->keeper = store_writer_keeper(*out);
+    }
+    return err;
+}
+
+static enum err sweep(struct setup *setup, struct sweep_result *result, struct err_note *note) {
+    struct store_writer *writer;
+    result->ran = false;
+    enum err err = open_store(setup, &writer, note);
+    if (err == ERR_NONE) {
+        err = sweep_run(&setup->config, result, note);
+    }
+    store_writer_close(writer);
+    if (setup->metadata_file != NULL && result->ran) {
+        struct err_note metadata_note;
+        enum err metadata_err =
+            metadata_write(setup->metadata_file, &setup->config, result, &metadata_note);
+        err = err_worse(err, note, metadata_err, &metadata_note);
+    }
+    return err;
 }
 
 static int run(struct setup *setup) {
@@ -461,13 +567,7 @@ static int run(struct setup *setup) {
         tell_dry_run(setup, &result);
         return 0;
     }
-    err = sweep_run(&setup->config, &result, &note);
-    if (setup->metadata_file != NULL && result.ran) {
-        struct err_note metadata_note;
-        enum err metadata_err = metadata_write(setup->metadata_file, &setup->config, &result,
-                                               program_argc, program_argv, &metadata_note);
-        err = err_worse(err, &note, metadata_err, &metadata_note);
-    }
+    err = sweep(setup, &result, &note);
     if (err == ERR_NONE || err == ERR_INTERRUPTED) {
         tell_summary(&result);
     }

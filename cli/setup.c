@@ -1,9 +1,12 @@
 #include "cli/setup.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/command.h"
 #include "engine/base/rng.h"
 #include "engine/codec/hostname.h"
 #include "engine/codec/text.h"
@@ -419,6 +422,8 @@ void setup_init(struct setup *setup) {
     setup->config.sweep_id = setup->sweep_id;
     setup->config.trust = &setup->store;
     setup->config.pins = &setup->pins;
+    setup->config.argc = program_argc;
+    setup->config.argv = program_argv;
 }
 
 void setup_fini(struct setup *setup) {
@@ -472,5 +477,40 @@ enum err setup_load(struct setup *setup, struct err_note *note) {
         err = blocklist_load(setup->blocklist_file, &setup->blocklist, note);
         config->blocklist = setup->blocklist;
     }
+    return err;
+}
+
+/* What was read from a pipe is gone: its name stands for it. */
+static enum err hash_file(struct sha256_stream *stream, const char *file, struct err_note *note) {
+    uint8_t buffer[1 << 14];
+    struct stat info;
+    if (stat(file, &info) == 0 && !S_ISREG(info.st_mode)) {
+        sha256_stream_add(stream, span_str(file));
+        return ERR_NONE;
+    }
+    FILE *in = fopen(file, "rbe");
+    size_t got = 1;
+    while (in != NULL && (got = fread(buffer, 1, sizeof buffer, in)) > 0) {
+        sha256_stream_add(stream, span_of(buffer, got));
+    }
+    bool good = in != NULL && ferror(in) == 0;
+    enum err err =
+        good ? ERR_NONE
+             : err_note(note, ERR_CONFIG, "%s: cannot be read: %s", file, strerror(errno));
+    if (in != NULL) {
+        fclose(in);
+    }
+    return err;
+}
+
+enum err setup_hash_policies(const struct setup *setup, uint8_t out[SHA256_LEN],
+                             struct err_note *note) {
+    struct sha256_stream stream;
+    enum err err = ERR_NONE;
+    sha256_stream_init(&stream);
+    for (uint32_t i = 0; i < setup->policy_count && err == ERR_NONE; i++) {
+        err = hash_file(&stream, setup->policies[i], note);
+    }
+    sha256_stream_finish(&stream, out);
     return err;
 }

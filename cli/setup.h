@@ -24,6 +24,8 @@ struct setup {
 
     /* sweep's own */
     const char *metadata_file;
+    const char *store_file;
+    bool resume, seed_given;
     bool dry_run;
     uint32_t fail_on_verdicts; /* bits of enum verdict */
     uint32_t fail_on_pkix;     /* bits of enum pkix */
@@ -47,6 +49,10 @@ void setup_fini(struct setup *setup);
 /* Loads trust profiles (the command line first: it wins), policies, the block list; binds the pin
  * sets. */
 enum err setup_load(struct setup *setup, struct err_note *note) MUST_USE;
+
+/* SHA-256 over the bytes of the policies, one after another: whether two sweeps judge alike. */
+enum err setup_hash_policies(const struct setup *setup, uint8_t out[SHA256_LEN],
+                             struct err_note *note) MUST_USE;
 
 /* Setters shared by option tables. */
 bool setup_parse_u32(const char *value, uint32_t min, uint32_t max, uint32_t *out,

@@ -113,6 +113,16 @@
     (4u << 20) /* a record (RECORD_BYTES_MAX) that another tool wrote again with escapes, or the   \
                   metadata */
 
+/* --- store --- */
+#define STORE_COMMIT_NS UINT64_C(1000000000) /* between commits: what a power cut may cost */
+#define STORE_COMMIT_BYTES                                                                         \
+    (64u << 20)             /* or so many bytes of rows: a transaction's pages stay in memory */
+#define STORE_BUSY_MS 60000 /* a sweep waits so long for a reader's or a shell's lock */
+#define STORE_CHAINS_MAX                                                                           \
+    (16u << 20) /* chains known by heart, 60 bytes each, taken as they come; 3 million are real */
+#define STORE_RECALL_MAX                                                                           \
+    (4u << 20) /* remembered path sets, about 80 bytes each, the youngest chains first */
+
 /* --- corpora (pinsweep hash) --- */
 #define CORPUS_BLOCK_BYTES                                                                         \
     (256u << 10) /* input handed to a worker at a time: it and its DER stay in a core's cache */

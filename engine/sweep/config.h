@@ -12,6 +12,7 @@
 enum chain_detail { CHAIN_DETAIL_FULL, CHAIN_DETAIL_IDS };
 
 struct judgement;
+struct keeper; /* engine/sweep/keeper.h */
 
 /* Who is told about every finished target, on the worker's thread, instead of the NDJSON writer
  * (inspect). */
@@ -51,13 +52,18 @@ struct sweep_config {
     bool pin_cores;
 
     /* Output */
-    const char
-        *output_file; /* NULL: standard output, or nothing with a listener; "-": standard output */
+    const char *output_file; /* NULL: standard output, or nothing with a listener or a keeper; "-":
+                                standard output */
     const char *chains_file; /* NULL: none */
     bool chains_pem;
     bool overwrite, append;
     enum chain_detail chain_detail;
     const struct sweep_listener *listener; /* may be NULL */
+    const struct keeper *keeper;           /* NULL: the sweep is not stored */
+    bool resume;                           /* with a keeper: go on with the sweep of that id */
+    uint8_t policy_sha256[SHA256_LEN];     /* over the policy files, for the keeper */
+    int argc;                              /* the command line, for the metadata */
+    char *const *argv;
 
     bool quiet;
     const char *sweep_id; /* in every record */

@@ -207,6 +207,16 @@ void inventory_close(struct inventory *inventory) {
 
 /* --- reading --- */
 
+void inventory_set_skip(struct inventory *inventory, struct inventory_skip skip) {
+    inventory->skip = skip;
+}
+
+static bool is_wanted(const struct inventory_reader *reader,
+                      const struct inventory_target *target) {
+    const struct inventory_skip *skip = &reader->inventory->skip;
+    return skip->is_done == NULL || !skip->is_done(skip->context, target->line, target->place);
+}
+
 struct inventory_reader *inventory_reader_open(struct inventory *inventory) {
     struct inventory_reader *reader = calloc(1, sizeof *reader);
     CHECK(reader != NULL);
@@ -235,7 +245,8 @@ static void next_of_range(struct inventory_reader *reader, struct inventory_targ
         idx = permutation_at(&reader->range_order, idx);
     }
     inventory_target_copy(out, &reader->range_target);
-    inventory_line_move(out, &reader->extent, reader->range_first + idx * config->shards);
+    out->place = reader->range_first + idx * config->shards;
+    inventory_line_move(out, &reader->extent, out->place);
 }
 
 /* Starts giving out what a good line stands for; true if `out` is the first target of it. */
@@ -244,6 +255,7 @@ static bool begin_line(struct inventory_reader *reader, const struct inventory_e
     const struct inventory_config *config = &reader->inventory->config;
     uint64_t first;
     uint64_t count = inventory_shard_count(config, out->line, extent->range_count, &first);
+    out->place = 0;
     reader->counts.targets += count;
     if (count == 0) {
         return false;
@@ -289,7 +301,7 @@ static enum inventory_fetch next_line(struct inventory_reader *reader, struct sp
 enum inventory_result inventory_reader_next(struct inventory_reader *reader,
                                             struct inventory_target *out) {
     struct inventory *inventory = reader->inventory;
-    for (;;) { /* bounded by the lines at hand */
+    for (;;) { /* bounded by the lines at hand and the targets to skip */
         struct span line;
         uint64_t number;
         struct inventory_extent extent;
@@ -299,7 +311,10 @@ enum inventory_result inventory_reader_next(struct inventory_reader *reader,
         }
         if (reader->range_next < reader->range_count) {
             next_of_range(reader, out);
-            return INVENTORY_TARGET;
+            if (is_wanted(reader, out)) {
+                return INVENTORY_TARGET;
+            }
+            continue;
         }
         switch (next_line(reader, &line, &number)) {
         case FETCH_LINE:
@@ -315,7 +330,7 @@ enum inventory_result inventory_reader_next(struct inventory_reader *reader,
         switch (inventory_line_parse(&inventory->syntax, line, number, out, &extent, &why)) {
         case INVENTORY_LINE_GOOD:
             reader->counts.accepted++;
-            if (begin_line(reader, &extent, out)) {
+            if (begin_line(reader, &extent, out) && is_wanted(reader, out)) {
                 return INVENTORY_TARGET;
             }
             break;

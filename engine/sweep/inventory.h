@@ -47,6 +47,7 @@ struct inventory_config {
  * call. */
 struct inventory_target {
     uint64_t line;    /* 1-based */
+    uint64_t place;   /* of the address within the line's range, whatever the shard; else 0 */
     const char *host; /* A-label or address text, canonical */
     const char *sni;  /* A-label, "" for none (addresses) ; defaults to host when it is a name */
     const char *pin_host;                  /* A-label; defaults to sni, else host */
@@ -74,6 +75,14 @@ enum err inventory_open(const struct inventory_config *config, struct inventory 
                         struct err_note *note) MUST_USE;
 /* Ends the reader thread too. All readers must be closed before. */
 void inventory_close(struct inventory *inventory);
+
+/* Targets that are to be passed over: a resumed sweep has them. */
+struct inventory_skip {
+    void *context;
+    bool (*is_done)(void *context, uint64_t line, uint64_t place); /* thread-safe */
+};
+/* Before the first reader is opened. Counts stay those of the whole input. */
+void inventory_set_skip(struct inventory *inventory, struct inventory_skip skip);
 
 struct inventory_reader *inventory_reader_open(struct inventory *inventory);
 void inventory_reader_close(struct inventory_reader *reader);

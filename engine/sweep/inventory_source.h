@@ -48,6 +48,7 @@ struct inventory_pipe {
 
 struct inventory {
     struct inventory_config config;
+    struct inventory_skip skip; /* no function: nothing is skipped */
     char *name;
     int fd;
     bool is_file;

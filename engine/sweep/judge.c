@@ -1,5 +1,7 @@
 #include "engine/sweep/judge.h"
 
+#include "engine/sweep/keeper.h"
+
 #include <stdlib.h>
 
 enum err judge_init(struct judge *judge, const struct sweep_config *config, struct err_note *note) {
@@ -16,6 +18,8 @@ enum err judge_init(struct judge *judge, const struct sweep_config *config, stru
     enum err err = path_builder_new(config->trust, &judge->paths, note);
     if (err != ERR_NONE) {
         judge_fini(judge);
+    } else if (config->keeper != NULL) {
+        path_builder_remember(judge->paths, &config->keeper->memory);
     }
     return err;
 }

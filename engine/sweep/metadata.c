@@ -8,7 +8,8 @@
 
 #include "engine/codec/json.h"
 
-#define METADATA_BYTES_MAX (4u << 20) /* an argument list may hold 2 MB */
+const char *const metadata_versions[METADATA_VERSIONS] = {"other", "TLSv1", "TLSv1.1", "TLSv1.2",
+                                                          "TLSv1.3"};
 
 static void write_counts(struct json *json, const struct sweep_result *result) {
     json_key(json, "statuses");
@@ -32,7 +33,6 @@ static void write_counts(struct json *json, const struct sweep_result *result) {
 }
 
 static void write_handshakes(struct json *json, const struct conns_stats *conns) {
-    static const char *const versions[] = {"other", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"};
     json_key(json, "handshakes");
     json_object_begin(json);
     json_key_u64(json, "attempted", conns->opened);
@@ -43,9 +43,9 @@ static void write_handshakes(struct json *json, const struct conns_stats *conns)
     json_key_u64(json, "fallback", conns->fallback);
     json_key(json, "by_version");
     json_object_begin(json);
-    for (size_t i = 0; i < ARRAY_COUNT(versions); i++) {
+    for (size_t i = 0; i < METADATA_VERSIONS; i++) {
         if (conns->by_version[i] > 0) {
-            json_key_u64(json, versions[i], conns->by_version[i]);
+            json_key_u64(json, metadata_versions[i], conns->by_version[i]);
         }
     }
     json_object_end(json);
@@ -62,15 +62,18 @@ static void write_tables(struct json *json, const struct sweep_result *result) {
     json_key_u64(json, "evicted", result->intern.evictions);
     json_key_u64(json, "written", result->chains_written);
     json_key_u64(json, "path_sets_built", result->path.sets_built);
+    json_key_u64(json, "path_sets_known", result->path.sets_known);
+    json_key_u64(json, "paths_verified", result->path.full_verifications);
+    json_key_u64(json, "leaves_verified", result->path.leaf_verifications);
     json_key_u64(json, "issuer_edges_known", result->path.edges_known);
     json_key_u64(json, "issuer_edges_built", result->path.edges_built);
     json_object_end(json);
 }
 
-static size_t compose(char *buffer, size_t capacity, const struct sweep_config *config,
-                      const struct sweep_result *result, int argc, char *const *argv) {
+size_t metadata_compose(const struct sweep_config *config, const struct sweep_result *result,
+                        char *buffer, size_t capacity) {
     struct json json;
-    json_init(&json, buffer, capacity);
+    json_init(&json, buffer, capacity - 1);
     json_object_begin(&json);
     json_key_i64(&json, "schema", 1);
     json_key_text(&json, "type", "metadata");
@@ -79,8 +82,8 @@ static size_t compose(char *buffer, size_t capacity, const struct sweep_config *
     json_key_text(&json, "boringssl", PINSWEEP_BORINGSSL);
     json_key(&json, "arguments");
     json_array_begin(&json);
-    for (int i = 0; i < argc; i++) {
-        json_text(&json, argv[i]);
+    for (int i = 0; i < config->argc; i++) {
+        json_text(&json, config->argv[i]);
     }
     json_array_end(&json);
     json_key_u64(&json, "seed", config->inventory.seed);
@@ -97,6 +100,10 @@ static size_t compose(char *buffer, size_t capacity, const struct sweep_config *
     json_key(&json, "ended");
     json_time_ms(&json, result->ended_ms);
     json_key_bool(&json, "interrupted", result->interrupted);
+    json_key_u64(&json, "runs", result->runs);
+    json_key(&json, "seconds");
+    json_milli(&json, (int64_t)(result->seconds * 1000));
+    json_key_u64(&json, "unknown", result->unknown);
     write_counts(&json, result);
     json_key_text(&json, "depth", depth_text(config->depth));
     json_key_text(&json, "depth_warning",
@@ -119,7 +126,9 @@ static size_t compose(char *buffer, size_t capacity, const struct sweep_config *
     json_object_end(&json);
     json_key_u64(&json, "max_rss_bytes", result->max_rss_bytes);
     json_object_end(&json);
-    return json_finish_line(&json);
+    size_t len = json_finish_line(&json);
+    buffer[len] = '\0';
+    return len;
 }
 
 static bool write_all(int fd, const char *bytes, size_t len) {
@@ -137,8 +146,7 @@ static bool write_all(int fd, const char *bytes, size_t len) {
 }
 
 enum err metadata_write(const char *file, const struct sweep_config *config,
-                        const struct sweep_result *result, int argc, char *const *argv,
-                        struct err_note *note) {
+                        const struct sweep_result *result, struct err_note *note) {
     char *buffer = malloc(METADATA_BYTES_MAX);
     char temporary[4096];
     if (buffer == NULL ||
@@ -147,7 +155,7 @@ enum err metadata_write(const char *file, const struct sweep_config *config,
         return err_note(note, ERR_RESOURCE,
                         "%s: cannot write the metadata: name too long or no memory", file);
     }
-    size_t len = compose(buffer, METADATA_BYTES_MAX, config, result, argc, argv);
+    size_t len = metadata_compose(config, result, buffer, METADATA_BYTES_MAX);
     if (len == 0) {
         free(buffer);
         return err_note(note, ERR_RESOURCE, "%s: the metadata have more than %u bytes", file,

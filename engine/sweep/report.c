@@ -67,6 +67,10 @@ bool report_on_path(const struct path_set *paths, const struct cert_record *cert
     return false;
 }
 
+bool report_has_depth(const struct probe *probe) {
+    return probe->outcome == OUTCOME_SUCCESS || probe->facts.proof == PROOF_POSSESSION;
+}
+
 const char *report_view_error(const struct probe *probe) {
     if (probe->facts.error[0] != '\0') {
         return probe->facts.error;
@@ -205,9 +209,7 @@ static void write_view(struct json *json, const struct judgement *judgement,
     json_key_text(json, "status", outcome_text(probe->outcome));
     json_key_text(json, "error", report_view_error(probe));
     json_key_i64(json, "attempts", probe->attempts);
-    /* a failed handshake has no depth, unless it was the chain that failed */
-    bool has_depth = probe->outcome == OUTCOME_SUCCESS || facts->proof == PROOF_POSSESSION;
-    json_key_text(json, "depth", has_depth ? depth_text(facts->depth) : "");
+    json_key_text(json, "depth", report_has_depth(probe) ? depth_text(facts->depth) : "");
     json_key_text(json, "proof", proof_text(facts->proof));
     json_key_text(json, "tls_version", tls_version_text(facts->version));
     json_key_text(json, "cipher", tls_cipher_text(facts->cipher));
@@ -314,8 +316,7 @@ static void write_sets(struct json *json, const struct judgement *judgement,
     json_key_u64(json, "pin_sets_omitted", all ? 0 : judgement->set_count - written);
 }
 
-/* Words about the target as a whole: its first failed view's, else the name's. */
-static const char *target_error(const struct judgement *judgement) {
+const char *report_target_error(const struct judgement *judgement) {
     const struct target *target = judgement->target;
     for (uint32_t i = 0; judgement->status != OUTCOME_SUCCESS && i < target->probe_count; i++) {
         if (target->probes[i].outcome == judgement->status) {
@@ -345,7 +346,7 @@ static size_t write_record(const struct judgement *judgement, enum report_detail
     json_key(&json, "time");
     json_time_ms(&json, judgement->time_ms);
     json_key_text(&json, "status", outcome_text(judgement->status));
-    json_key_text(&json, "error", target_error(judgement));
+    json_key_text(&json, "error", report_target_error(judgement));
     json_key_text(&json, "verdict", verdict_text(judgement->verdict));
     json_key_bool(&json, "complete", judgement->complete);
     json_key_i64(&json, "views_failed", judgement->views_failed);

@@ -32,6 +32,10 @@ size_t report_write_chain(const struct chain *chain, bool pem, char *buffer, siz
 
 /* Whether the certificate is on a valid or time-failed path of any profile. */
 bool report_on_path(const struct path_set *paths, const struct cert_record *cert);
+/* Words about the target as a whole: its first failed view's, else the name's. */
+const char *report_target_error(const struct judgement *judgement);
+/* A failed handshake has no depth, unless it was the chain that failed. */
+bool report_has_depth(const struct probe *probe);
 /* Words for people about a view's outcome: the handshake's, else what was odd about the chain; ""
  * if nothing. */
 const char *report_view_error(const struct probe *probe);

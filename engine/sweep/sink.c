@@ -1,23 +1,15 @@
 #include "engine/sweep/sink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/clock.h"
 #include "engine/base/thread.h"
 #include "engine/sweep/chainset.h"
-
-struct output {
-    const char *file;
-    int fd;           /* -1: stream not wanted */
-    bool regular;     /* a file that can be cut back */
-    off_t whole_len;  /* bytes up to the last whole line, when regular */
-    uint64_t written; /* under the mutex */
-};
+#include "engine/sweep/sink_internal.h"
 
 struct sink {
     pthread_t thread;
@@ -32,6 +24,12 @@ struct sink {
     struct output outputs[SINK_STREAM_COUNT];
     struct chainset chains;
     uint64_t chains_written;
+    /* The writer thread's own. */
+    struct sink_keeper keeper;
+    bool keeper_failed;
+    bool uncommitted; /* rows were put since the last commit, */
+    uint64_t uncommitted_since_ns;
+    size_t uncommitted_bytes;
 };
 
 static void sink_fail(struct sink *sink, enum err err, const struct output *output,
@@ -42,6 +40,18 @@ static void sink_fail(struct sink *sink, enum err err, const struct output *outp
         sink->err = err_note(&sink->note, err,
                              "%s: cannot write: %s; the output ends with the last whole line",
                              output->file, strerror(error_number));
+    }
+    pthread_mutex_unlock(&sink->mutex);
+}
+
+/* What the keeper says is the reason as it is. */
+static void sink_fail_keeper(struct sink *sink, enum err err, const struct err_note *note) {
+    sink->keeper_failed = true;
+    pthread_mutex_lock(&sink->mutex);
+    if (!sink->failed) {
+        sink->failed = true;
+        sink->err = err;
+        sink->note = *note;
     }
     pthread_mutex_unlock(&sink->mutex);
 }
@@ -115,7 +125,88 @@ static void write_new_chains(struct sink *sink, struct output *output,
     pthread_mutex_unlock(&sink->mutex);
 }
 
+/* --- the keeper --- */
+
+/* Files first: they must never hold less than is committed. */
+static void keeper_commit(struct sink *sink) {
+    struct sink_state state = {.chains_written = sink->chains_written};
+    struct err_note note;
+    for (int i = 0; i < SINK_STREAM_COUNT; i++) {
+        struct output *output = &sink->outputs[i];
+        if (output->fd >= 0 && output->regular) {
+            if (fdatasync(output->fd) != 0) {
+                sink->keeper_failed = true; /* what is on the disk is not known */
+                sink_fail(sink, ERR_IO, output, errno);
+                return;
+            }
+            state.lens[i] = (uint64_t)output->whole_len;
+        }
+    }
+    enum err err = sink->keeper.commit(sink->keeper.context, &state, &note);
+    if (err != ERR_NONE) {
+        sink_fail_keeper(sink, err, &note);
+    }
+    sink->uncommitted = false;
+    sink->uncommitted_bytes = 0;
+}
+
+static bool commit_is_due(const struct sink *sink, uint64_t now_ns) {
+    return now_ns - sink->uncommitted_since_ns >= STORE_COMMIT_NS ||
+           sink->uncommitted_bytes >= STORE_COMMIT_BYTES;
+}
+
+/* The block's bytes are written. */
+static void keeper_put(struct sink *sink, const struct sink_block *block) {
+    struct err_note note;
+    uint64_t now_ns = clock_mono_ns(&clock_system);
+    enum err err = block->rows.failed
+                       ? err_note(&note, ERR_RESOURCE, "not enough memory for the store's rows")
+                       : sink->keeper.put(sink->keeper.context, block, &note);
+    if (err != ERR_NONE) {
+        sink_fail_keeper(sink, err, &note);
+        return;
+    }
+    if (!sink->uncommitted) {
+        sink->uncommitted = true;
+        sink->uncommitted_since_ns = now_ns;
+    }
+    sink->uncommitted_bytes += block->rows.len;
+    if (commit_is_due(sink, now_ns)) {
+        keeper_commit(sink);
+    }
+}
+
+/* --- the writer thread --- */
+
+static void write_block(struct sink *sink, const struct sink_block *block) {
+    struct output *output = &sink->outputs[block->stream];
+    if (block->stream == SINK_CHAINS) {
+        write_new_chains(sink, output, block);
+    } else if ((output->fd < 0 || write_whole(sink, output, block->bytes, block->len)) &&
+               sink->keeper.put != NULL) {
+        keeper_put(sink, block);
+    }
+}
+
+/* Waits for a block, not beyond the time that a commit is due; mutex held. */
+static void wait_filled(struct sink *sink) {
+    if (!sink->uncommitted || sink->keeper_failed) {
+        pthread_cond_wait(&sink->filled, &sink->mutex);
+        return;
+    }
+    struct timespec until;
+    uint64_t due_ns = sink->uncommitted_since_ns + STORE_COMMIT_NS;
+    until.tv_sec = (time_t)(due_ns / NS_PER_S);
+    until.tv_nsec = (long)(due_ns % NS_PER_S);
+    if (pthread_cond_timedwait(&sink->filled, &sink->mutex, &until) == ETIMEDOUT) {
+        pthread_mutex_unlock(&sink->mutex);
+        keeper_commit(sink);
+        pthread_mutex_lock(&sink->mutex);
+    }
+}
+
 static void block_free(struct sink_block *block) {
+    keeper_rows_free(&block->rows);
     free(block->bytes);
     free(block);
 }
@@ -123,6 +214,9 @@ static void block_free(struct sink_block *block) {
 /* Under the mutex. */
 static void block_recycle(struct sink *sink, struct sink_block *block) {
     sink->out_count--;
+    if (block->rows.capacity > 2 * BLOCK_BYTES) {
+        keeper_rows_free(&block->rows); /* a few chains of the largest size: not kept */
+    }
     if (block->capacity == BLOCK_BYTES) {
         block->next = sink->spare;
         sink->spare = block;
@@ -136,7 +230,7 @@ static void *writer_main(void *context) {
     pthread_mutex_lock(&sink->mutex);
     for (;;) {
         while (sink->first == NULL && !sink->closing) {
-            pthread_cond_wait(&sink->filled, &sink->mutex);
+            wait_filled(sink);
         }
         struct sink_block *block = sink->first;
         if (block == NULL) {
@@ -148,82 +242,17 @@ static void *writer_main(void *context) {
         }
         bool failed = sink->failed;
         pthread_mutex_unlock(&sink->mutex);
-        struct output *output = &sink->outputs[block->stream];
-        if (failed) {
-            /* nothing more is written: what follows a lost line would hide the loss */
-        } else if (block->stream == SINK_CHAINS) {
-            write_new_chains(sink, output, block);
-        } else {
-            write_whole(sink, output, block->bytes, block->len);
+        if (!failed) { /* else nothing more: what follows a lost line would hide the loss */
+            write_block(sink, block);
         }
         pthread_mutex_lock(&sink->mutex);
         block_recycle(sink, block);
     }
     pthread_mutex_unlock(&sink->mutex);
+    if (sink->uncommitted && !sink->keeper_failed) {
+        keeper_commit(sink); /* also what came before an output that failed */
+    }
     return NULL;
-}
-
-/* The last byte of a file that is appended to must end a line, or two records would share one. */
-static enum err check_last_line(const struct output *output, off_t size, struct err_note *note) {
-    char last = '\n';
-    int fd = open(output->file, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        if (size > 0 && pread(fd, &last, 1, size - 1) != 1) {
-            last = '\n';
-        }
-        close(fd);
-    }
-    if (last != '\n') {
-        return err_note(note, ERR_USAGE,
-                        "%s: the last line is not whole (a torn file?); mend it before --append",
-                        output->file);
-    }
-    return ERR_NONE;
-}
-
-static enum err output_open(struct output *output, const char *file,
-                            const struct sink_config *config, struct err_note *note) {
-    output->file = file;
-    output->fd = -1;
-    if (file == NULL) {
-        return ERR_NONE;
-    }
-    struct stat info;
-    if (strcmp(file, "-") == 0) {
-        output->file = "standard output";
-        output->fd = dup(STDOUT_FILENO);
-        if (output->fd < 0 || fstat(output->fd, &info) != 0) {
-            return err_note(note, ERR_IO, "standard output is not open: %s", strerror(errno));
-        }
-        output->regular = S_ISREG(info.st_mode);
-        /* ">>" writes at the end wherever the offset is; what stood there is never cut off. */
-        bool at_end = (fcntl(output->fd, F_GETFL) & O_APPEND) != 0;
-        output->whole_len = !output->regular ? 0
-                            : at_end         ? info.st_size
-                                             : lseek(output->fd, 0, SEEK_CUR);
-        return ERR_NONE;
-    }
-    if (stat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
-        if (!config->overwrite && !config->append) {
-            return err_note(note, ERR_USAGE,
-                            "%s: the file exists and is not empty; say --overwrite or --append",
-                            file);
-        }
-        if (config->append) {
-            enum err err = check_last_line(output, info.st_size, note);
-            if (err != ERR_NONE) {
-                return err;
-            }
-        }
-    }
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (config->append ? O_APPEND : O_TRUNC);
-    output->fd = open(file, flags, 0666);
-    if (output->fd < 0 || fstat(output->fd, &info) != 0) {
-        return err_note(note, ERR_IO, "%s: cannot open for writing: %s", file, strerror(errno));
-    }
-    output->regular = S_ISREG(info.st_mode);
-    output->whole_len = output->regular ? info.st_size : 0;
-    return ERR_NONE;
 }
 
 static void sink_destroy(struct sink *sink) {
@@ -249,14 +278,30 @@ enum err sink_open(const struct sink_config *config, struct sink **out, struct e
         return err_note(note, ERR_RESOURCE, "not enough memory for the writer");
     }
     pthread_mutex_init(&sink->mutex, NULL);
-    pthread_cond_init(&sink->filled, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&sink->filled, &attributes);
+    pthread_condattr_destroy(&attributes);
     sink->block_count = config->block_count;
+    sink->keeper = config->keeper;
     enum err err = ERR_NONE;
     for (int i = 0; i < SINK_STREAM_COUNT; i++) {
         sink->outputs[i].fd = -1;
     }
-    for (int i = 0; i < SINK_STREAM_COUNT && err == ERR_NONE; i++) {
+    if (config->resume) {
+        err = output_resume_all(sink->outputs, config, &sink->chains, note);
+        sink->chains_written = sink->chains.count;
+    }
+    for (int i = 0; i < SINK_STREAM_COUNT && err == ERR_NONE && !config->resume; i++) {
         err = output_open(&sink->outputs[i], config->files[i], config, note);
+    }
+    if (err == ERR_NONE && config->keeper.commit != NULL) {
+        keeper_commit(sink); /* the sweep is known from now on, however it ends */
+        err = sink->err;
+        if (err != ERR_NONE) {
+            *note = sink->note;
+        }
     }
     if (err == ERR_NONE && thread_start(&sink->thread, writer_main, sink) != 0) {
         err = err_note(note, ERR_RESOURCE, "cannot start the writer thread");
@@ -309,7 +354,7 @@ struct sink_block *sink_take(struct sink *sink, enum sink_stream stream, size_t 
     }
     if (block == NULL) {
         capacity = capacity < BLOCK_BYTES ? BLOCK_BYTES : capacity;
-        block = malloc(sizeof *block);
+        block = calloc(1, sizeof *block);
         char *bytes = malloc(capacity);
         if (block == NULL || bytes == NULL) {
             free(block);
@@ -325,13 +370,15 @@ struct sink_block *sink_take(struct sink *sink, enum sink_stream stream, size_t 
     block->next = NULL;
     block->stream = stream;
     block->len = 0;
+    block->rows.len = 0;
+    block->rows.failed = false;
     block->chain_count = 0;
     return block;
 }
 
 void sink_give(struct sink *sink, struct sink_block *block) {
     pthread_mutex_lock(&sink->mutex);
-    if (block->len == 0) {
+    if (block->len == 0 && block->rows.len == 0) {
         block_recycle(sink, block);
     } else {
         if (sink->last != NULL) {
@@ -350,6 +397,15 @@ bool sink_is_drained(struct sink *sink) {
     bool drained = sink->out_count == 0;
     pthread_mutex_unlock(&sink->mutex);
     return drained;
+}
+
+bool sink_is_resumable(const struct sink *sink) {
+    for (int i = 0; i < SINK_STREAM_COUNT; i++) {
+        if (sink->outputs[i].fd >= 0 && !sink->outputs[i].regular) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool sink_failed(struct sink *sink) {

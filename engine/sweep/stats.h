@@ -19,6 +19,17 @@ struct worker_stats {
     _Atomic uint64_t waiting;   /* targets taken up, a gauge */
 };
 
+/* What a worker, or all of them, counted up to a moment. */
+struct sweep_counts {
+    uint64_t targets, unknown;
+    uint64_t statuses[OUTCOME_COUNT];
+    uint64_t verdicts[VERDICT_COUNT];
+    uint64_t pkix[PKIX_COUNT];
+    struct conns_stats conns;
+    struct intern_stats intern;
+    struct path_stats path;
+};
+
 static inline void stats_add(_Atomic uint64_t *counter, uint64_t amount) {
     /* one writer: no need for a locked add */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,

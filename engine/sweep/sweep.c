@@ -5,13 +5,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "engine/base/log.h"
 #include "engine/base/rng.h"
 #include "engine/base/thread.h"
+#include "engine/sweep/keeping.h"
 #include "engine/sweep/progress.h"
 
 #define WATCH_NS (100 * NS_PER_MS)
@@ -29,6 +29,7 @@ struct run {
     struct worker *workers;
     uint32_t worker_count;
     struct sweep_plan plan;
+    struct keeping keeping;
     bool interrupted;
 };
 
@@ -53,6 +54,7 @@ static void gather_progress(const struct run *run, struct progress_facts *facts)
     inventory_get_counts(run->shared.inventory, &counts);
     *facts = (struct progress_facts){
         .total = inventory_is_counted(run->shared.inventory) ? counts.targets : 0,
+        .done = run->keeping.base.targets,
     };
     for (uint32_t i = 0; i < run->worker_count; i++) {
         const struct worker_stats *stats = &run->workers[i].stats;
@@ -79,9 +81,14 @@ static bool is_over(struct run *run, uint32_t *joined) {
            (run->shared.sink == NULL || sink_is_drained(run->shared.sink));
 }
 
+static bool writes_records(const struct sweep_config *config) {
+    return config->output_file != NULL || (config->listener == NULL && config->keeper == NULL);
+}
+
 /* Records that go to a terminal would be drawn into the progress line, and are progress enough. */
 static bool has_progress(const struct sweep_config *config) {
-    bool to_standard = config->output_file == NULL || strcmp(config->output_file, "-") == 0;
+    bool to_standard = writes_records(config) &&
+                       (config->output_file == NULL || strcmp(config->output_file, "-") == 0);
     return !config->quiet && config->listener == NULL && !(to_standard && isatty(STDOUT_FILENO));
 }
 
@@ -89,6 +96,7 @@ static bool has_progress(const struct sweep_config *config) {
 static void watch(struct run *run, const sigset_t *watched) {
     struct progress progress;
     progress_init(&progress, !has_progress(run->shared.config), clock_mono_ns(run->shared.clock));
+    progress.last_done = run->keeping.base.targets;
     uint32_t joined = 0;
     while (!is_over(run, &joined)) {
         struct timespec wait = {.tv_nsec = (long)WATCH_NS};
@@ -137,51 +145,12 @@ static enum err start_workers(struct run *run, struct err_note *note) {
     return ERR_NONE;
 }
 
-static void add_conns(struct conns_stats *sum, const struct conns_stats *one) {
-    sum->opened += one->opened;
-    sum->connected += one->connected;
-    sum->completed += one->completed;
-    sum->captured += one->captured;
-    sum->proven += one->proven;
-    sum->fallback += one->fallback;
-    sum->bytes_in += one->bytes_in;
-    sum->bytes_out += one->bytes_out;
-    for (size_t i = 0; i < ARRAY_COUNT(sum->by_version); i++) {
-        sum->by_version[i] += one->by_version[i];
-    }
-}
-
-static void add_tables(struct sweep_result *out, const struct worker *worker) {
-    out->intern.cert_hits += worker->intern_stats.cert_hits;
-    out->intern.cert_misses += worker->intern_stats.cert_misses;
-    out->intern.chain_hits += worker->intern_stats.chain_hits;
-    out->intern.chain_misses += worker->intern_stats.chain_misses;
-    out->intern.evictions += worker->intern_stats.evictions;
-    out->intern.bytes += worker->intern_stats.bytes;
-    out->path.sets_built += worker->path_stats.sets_built;
-    out->path.edges_known += worker->path_stats.edges_known;
-    out->path.edges_built += worker->path_stats.edges_built;
-    out->path.full_verifications += worker->path_stats.full_verifications;
-    out->path.x509_parses += worker->path_stats.x509_parses;
-}
-
 static void gather_result(const struct run *run, struct sweep_result *out) {
     for (uint32_t i = 0; i < run->worker_count; i++) {
-        const struct worker *worker = &run->workers[i];
-        out->targets += stats_get(&worker->stats.targets);
-        out->unknown += stats_get(&worker->stats.unknown);
-        for (int s = 0; s < OUTCOME_COUNT; s++) {
-            out->statuses[s] += stats_get(&worker->stats.statuses[s]);
-        }
-        for (int v = 0; v < VERDICT_COUNT; v++) {
-            out->verdicts[v] += stats_get(&worker->stats.verdicts[v]);
-        }
-        for (int p = 0; p < PKIX_COUNT; p++) {
-            out->pkix[p] += stats_get(&worker->stats.pkix[p]);
-        }
-        add_conns(&out->conns, &worker->conns_stats);
-        add_tables(out, worker);
-        out->in_flight_peak += worker->in_flight_peak;
+        struct sweep_counts counts;
+        worker_get_counts(&run->workers[i], &counts);
+        sweep_result_add(out, &counts);
+        out->in_flight_peak += run->workers[i].in_flight_peak;
     }
 }
 
@@ -189,14 +158,6 @@ static void gather_input(struct inventory *inventory, struct sweep_result *out) 
     inventory_get_counts(inventory, &out->input);
     out->has_digest = inventory_digest(inventory, out->input_sha256);
     snprintf(out->input_name, sizeof out->input_name, "%s", inventory_name(inventory));
-}
-
-static void gather_usage(struct sweep_result *out) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    out->cpu_user_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
-    out->cpu_system_s = (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
-    out->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
 }
 
 /* The error that explains the end of the workers: one's own, or the input's. */
@@ -235,35 +196,105 @@ static enum err open_limiter(struct run *run, struct err_note *note) {
 
 static enum err open_sink(struct run *run, struct err_note *note) {
     const struct sweep_config *config = run->shared.config;
-    if (config->listener != NULL && config->output_file == NULL) {
+    run->shared.writes_records = writes_records(config);
+    if (!run->shared.writes_records && config->keeper == NULL) {
         return ERR_NONE;
     }
+    const char *records = config->output_file != NULL ? config->output_file : "-";
     struct sink_config sink = {
-        .files = {[SINK_RECORDS] = config->output_file != NULL ? config->output_file : "-",
+        .files = {[SINK_RECORDS] = run->shared.writes_records ? records : NULL,
                   [SINK_CHAINS] = config->chains_file},
         .overwrite = config->overwrite,
         .append = config->append,
+        .resume = config->resume,
+        .keeper = keeping_sink(&run->keeping),
         .block_count = run->plan.workers * BLOCKS_PER_WORKER};
-    return sink_open(&sink, &run->shared.sink, note);
+    memcpy(sink.lens, run->keeping.lens, sizeof sink.lens);
+    enum err err = sink_open(&sink, &run->shared.sink, note);
+    run->shared.resumable = err == ERR_NONE && config->keeper != NULL &&
+                            inventory_is_counted(run->shared.inventory) &&
+                            sink_is_resumable(run->shared.sink);
+    return err;
+}
+
+/* The input is open: what the sweep is can be told to the keeper, and what is done already asked.
+ */
+static enum err begin_keeping(struct run *run, struct sweep_result *out, struct err_note *note) {
+    const struct sweep_config *config = run->shared.config;
+    gather_input(run->shared.inventory, out);
+    if (config->resume && !inventory_is_counted(run->shared.inventory)) {
+        return err_note(note, ERR_USAGE,
+                        "--resume: %s is no file, and what was read of it cannot be read again; "
+                        "name the inventory with -f",
+                        inventory_name(run->shared.inventory));
+    }
+    enum err err = keeping_begin(&run->keeping, config, out, note);
+    if (err == ERR_NONE && config->resume) {
+        inventory_set_skip(run->shared.inventory,
+                           (struct inventory_skip){.context = config->keeper->context,
+                                                   .is_done = config->keeper->is_done});
+    }
+    return err;
+}
+
+static enum err open_run(struct run *run, struct sweep_result *out, struct err_note *note) {
+    enum err err = ring_probe(note);
+    if (err == ERR_NONE) {
+        err = inventory_open(&run->shared.config->inventory, &run->shared.inventory, note);
+    }
+    if (err == ERR_NONE) {
+        err = begin_keeping(run, out, note);
+    }
+    if (err == ERR_NONE) {
+        err = open_limiter(run, note);
+    }
+    return err == ERR_NONE ? open_sink(run, note) : err;
+}
+
+static enum err note_interrupted(const struct run *run, const struct sweep_result *result,
+                                 struct err_note *note) {
+    return err_note(note, ERR_INTERRUPTED, "interrupted after %" PRIu64 " targets; %s",
+                    result->targets,
+                    run->shared.resumable ? "the same command with --resume goes on with the rest"
+                                          : "what was in flight is written as cancelled");
+}
+
+/* All workers have ended. */
+static enum err close_run(struct run *run, enum err err, uint64_t started_ns,
+                          struct sweep_result *out, struct err_note *note) {
+    struct err_note other;
+    if (run->shared.sink != NULL) {
+        enum err sink_err = sink_close(run->shared.sink, &other);
+        err = err_worse(err, note, sink_err, &other);
+    }
+    free(run->workers);
+    if (run->shared.limiter != NULL) {
+        limiter_free(run->shared.limiter);
+    }
+    if (run->shared.inventory != NULL) {
+        gather_input(run->shared.inventory, out);
+        inventory_close(run->shared.inventory);
+    }
+    sweep_result_usage(out);
+    out->ended_ms = clock_wall_ms(&clock_system);
+    out->seconds = (double)(clock_mono_ns(&clock_system) - started_ns) / (double)NS_PER_S;
+    if (out->ran) {
+        enum err swept = run->interrupted ? ERR_INTERRUPTED : err;
+        enum err end_err = keeping_end(&run->keeping, out, swept, &other);
+        err = err_worse(err, note, end_err, &other);
+    }
+    keeping_fini(&run->keeping);
+    return err;
 }
 
 enum err sweep_run(const struct sweep_config *config, struct sweep_result *out,
                    struct err_note *note) {
-    *out = (struct sweep_result){.started_ms = clock_wall_ms(&clock_system)};
+    *out = (struct sweep_result){.started_ms = clock_wall_ms(&clock_system), .runs = 1};
     uint64_t started_ns = clock_mono_ns(&clock_system);
     struct run run = {.shared = {.config = config, .clock = &clock_system}};
     sweep_plan_make(config, &run.plan);
     out->plan = run.plan;
-    enum err err = ring_probe(note);
-    if (err == ERR_NONE) {
-        err = inventory_open(&config->inventory, &run.shared.inventory, note);
-    }
-    if (err == ERR_NONE) {
-        err = open_limiter(&run, note);
-    }
-    if (err == ERR_NONE) {
-        err = open_sink(&run, note);
-    }
+    enum err err = open_run(&run, out, note);
     if (err == ERR_NONE) {
         sweep_plan_tell(config, &run.plan);
         out->ran = true;
@@ -273,27 +304,11 @@ enum err sweep_run(const struct sweep_config *config, struct sweep_result *out,
     }
     if (run.shared.sink != NULL) {
         out->chains_written = sink_chains(run.shared.sink);
-        struct err_note sink_note;
-        enum err sink_err = sink_close(run.shared.sink, &sink_note);
-        err = err_worse(err, note, sink_err, &sink_note);
     }
-    free(run.workers);
-    if (run.shared.limiter != NULL) {
-        limiter_free(run.shared.limiter);
-    }
-    if (run.shared.inventory != NULL) {
-        gather_input(run.shared.inventory, out);
-        inventory_close(run.shared.inventory);
-    }
-    gather_usage(out);
-    out->ended_ms = clock_wall_ms(&clock_system);
-    out->seconds = (double)(clock_mono_ns(&clock_system) - started_ns) / (double)NS_PER_S;
+    err = close_run(&run, err, started_ns, out, note);
     if (run.interrupted) {
         struct err_note signal_note;
-        enum err signal_err = err_note(&signal_note, ERR_INTERRUPTED,
-                                       "interrupted after %" PRIu64
-                                       " targets; what was in flight is written as cancelled",
-                                       out->targets);
+        enum err signal_err = note_interrupted(&run, out, &signal_note);
         err = err_worse(err, note, signal_err, &signal_note);
     }
     return err;

@@ -5,7 +5,9 @@
    thread
 
    SIGINT and SIGTERM stop the admission, end what is in flight as cancelled, write it, and return
-   ERR_INTERRUPTED; a second one ends the process at once. */
+   ERR_INTERRUPTED; a second one ends the process at once. Where the sweep can be resumed
+   (config.keeper, a file as input, files as outputs) what was in flight is not written but left for
+   that. */
 #ifndef PINSWEEP_SWEEP_SWEEP_H
 #define PINSWEEP_SWEEP_SWEEP_H
 
@@ -29,6 +31,7 @@ struct sweep_result {
     double seconds, cpu_user_s, cpu_system_s;
     uint64_t max_rss_bytes;
     uint64_t in_flight_peak; /* the sum of the workers' */
+    uint32_t runs;           /* 1, and one more for each resume */
     bool ran;                /* it came to starting the workers */
     bool interrupted;
     struct sweep_plan plan;
@@ -41,6 +44,10 @@ enum err sweep_run(const struct sweep_config *config, struct sweep_result *out,
 /* Counts the input and says what a sweep would do, without touching the network. */
 enum err sweep_dry_run(const struct sweep_config *config, struct sweep_result *out,
                        struct err_note *note) MUST_USE;
+
+/* Adds counts to the result's; and the process's usage so far. */
+void sweep_result_add(struct sweep_result *out, const struct sweep_counts *counts);
+void sweep_result_usage(struct sweep_result *out);
 
 /* A fresh sweep id: "20261124T021109Z-1a2b3c4d". */
 void sweep_make_id(char out[32], int64_t wall_ms);

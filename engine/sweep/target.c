@@ -31,6 +31,7 @@ bool target_init(struct target *target, const struct inventory_target *entry,
     list_node_init(&target->node);
     timer_init(&target->timer);
     target->line = entry->line;
+    target->place = entry->place;
     target->port = entry->port;
     target->host_is_address = entry->host_is_address;
     if (entry->has_connect) {

@@ -52,7 +52,7 @@ struct target {
     struct list_node node;
     struct timer timer; /* the one deadline; runs only while something of it is in flight */
     enum target_state state;
-    uint64_t line;
+    uint64_t line, place; /* of the inventory; of the address within the line's range */
     uint16_t port;
     /* NUL-terminated, in one malloc'd block that `host` begins. */
     const char *host, *sni, *pin_host, *tag, *owner, *application;

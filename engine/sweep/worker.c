@@ -97,6 +97,30 @@ static void worker_fini(struct worker *worker) {
     }
 }
 
+void worker_get_counts(const struct worker *worker, struct sweep_counts *out) {
+    *out = (struct sweep_counts){.targets = stats_get(&worker->stats.targets),
+                                 .unknown = stats_get(&worker->stats.unknown),
+                                 .conns = worker->conns_stats,
+                                 .intern = worker->intern_stats,
+                                 .path = worker->path_stats};
+    for (int i = 0; i < OUTCOME_COUNT; i++) {
+        out->statuses[i] = stats_get(&worker->stats.statuses[i]);
+    }
+    for (int i = 0; i < VERDICT_COUNT; i++) {
+        out->verdicts[i] = stats_get(&worker->stats.verdicts[i]);
+    }
+    for (int i = 0; i < PKIX_COUNT; i++) {
+        out->pkix[i] = stats_get(&worker->stats.pkix[i]);
+    }
+}
+
+/* Brings the copies of its parts' counts up to date. */
+static void update_counts(struct worker *worker) {
+    conns_get_stats(worker->conns, &worker->conns_stats);
+    path_get_stats(worker->judge.paths, &worker->path_stats);
+    intern_get_stats(worker->intern, &worker->intern_stats);
+}
+
 /* --- admit --- */
 
 /* Takes up one inventory entry. False if there is no room for it now. */
@@ -267,10 +291,18 @@ static void worker_collect(struct worker *worker) {
 /* --- judge, report --- */
 
 static void block_give(struct worker *worker, enum sink_stream stream) {
-    if (worker->blocks[stream] != NULL) {
-        sink_give(worker->shared->sink, worker->blocks[stream]);
-        worker->blocks[stream] = NULL;
+    struct sink_block *block = worker->blocks[stream];
+    if (block == NULL) {
+        return;
     }
+    if (worker->config->keeper != NULL && stream == SINK_RECORDS) {
+        block_give(worker, SINK_CHAINS); /* no commit knows a chain that the file does not have */
+        update_counts(worker);
+        block->giver = worker->idx;
+        worker_get_counts(worker, &block->counts);
+    }
+    sink_give(worker->shared->sink, block);
+    worker->blocks[stream] = NULL;
 }
 
 /* The block that lines of the stream go to; NULL if the writer is behind. */
@@ -292,7 +324,7 @@ static struct sink_block *block_renew(struct worker *worker, enum sink_stream st
 
 /* Appends the record of a target: in the open block, else a new one, else a new one of the largest
    size, with as much detail as that holds. False if the writer is behind: nothing was written. */
-static bool write_record(struct worker *worker, const struct judgement *judgement) {
+static bool write_line(struct worker *worker, const struct judgement *judgement) {
     enum report_detail wanted =
         worker->config->chain_detail == CHAIN_DETAIL_FULL ? REPORT_FULL : REPORT_IDS;
     struct sink_block *block = block_get(worker, SINK_RECORDS, BLOCK_BYTES);
@@ -317,6 +349,23 @@ static bool write_record(struct worker *worker, const struct judgement *judgemen
         CHECK(len > 0); /* an inventory's texts and VIEWS_MAX bare views are far smaller */
     }
     block->len += len;
+    return true;
+}
+
+/* The record, its rows for the keeper, or both: then in the same block. False if the writer is
+   behind: nothing was written. */
+static bool write_record(struct worker *worker, const struct judgement *judgement) {
+    struct sink_block *block = worker->blocks[SINK_RECORDS];
+    if (block != NULL && block->rows.len >= BLOCK_BYTES) {
+        block_give(worker, SINK_RECORDS);
+    }
+    if (worker->shared->writes_records ? !write_line(worker, judgement)
+                                       : block_get(worker, SINK_RECORDS, BLOCK_BYTES) == NULL) {
+        return false;
+    }
+    if (worker->config->keeper != NULL) {
+        keeper_rows_add(&worker->blocks[SINK_RECORDS]->rows, judgement);
+    }
     return true;
 }
 
@@ -395,6 +444,15 @@ static void count_judgement(struct worker *worker, const struct judgement *judge
     }
 }
 
+/* Something of it was not done because the sweep is being stopped. */
+static bool was_cancelled(const struct target *target) {
+    bool cancelled = target->probe_count == 0 && target->outcome == OUTCOME_CANCELLED;
+    for (uint32_t i = 0; i < target->probe_count; i++) {
+        cancelled = cancelled || target->probes[i].outcome == OUTCOME_CANCELLED;
+    }
+    return cancelled;
+}
+
 static void worker_judge(struct worker *worker) {
     intern_flush(worker->intern);
     int64_t wall_ms = clock_wall_ms(worker->shared->clock);
@@ -402,6 +460,11 @@ static void worker_judge(struct worker *worker) {
     while ((node = list_first(&worker->judging)) != NULL) {
         struct target *target = CONTAINER_OF(node, struct target, node);
         struct judgement judgement;
+        if (worker->aborting && worker->shared->resumable && was_cancelled(target)) {
+            list_remove(&target->node);
+            probe_release_target(worker, target);
+            continue;
+        }
         judge_target(&worker->judge, target, wall_ms, &judgement);
         if (worker->config->escalate && !worker->aborting && judge_wants_proof(&judgement)) {
             probe_escalate(worker, target);

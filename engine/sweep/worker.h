@@ -32,8 +32,10 @@ struct worker_shared {
     const struct clock *clock;
     struct inventory *inventory;
     struct limiter *limiter;
-    struct sink *sink; /* NULL when nothing is to be written */
-    atomic_bool stop;  /* a signal, a failed sink or a failed worker: abort and drain */
+    struct sink *sink;   /* NULL when nothing is to be written */
+    bool writes_records; /* NDJSON; else only rows for the keeper */
+    bool resumable;      /* what is in flight at an abort is left for a later run */
+    atomic_bool stop;    /* a signal, a failed sink or a failed worker: abort and drain */
 };
 
 struct worker_sizes {
@@ -78,6 +80,9 @@ struct worker {
     struct sink_block *blocks[SINK_STREAM_COUNT];
     uint64_t block_since_ns[SINK_STREAM_COUNT];
 };
+
+/* All that it has counted; its own thread, or any after the thread's end. */
+void worker_get_counts(const struct worker *worker, struct sweep_counts *out);
 
 /* Runs until the input is at its end and everything was reported, or until stop. The body of a
    thread; `context` is the worker. On a set-up failure it sets shared->stop. */

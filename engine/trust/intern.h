@@ -29,6 +29,7 @@ struct cert_record {
     uint64_t hash;
     uint32_t refs; /* chains that hold it; permanent records are never freed */
     bool permanent;
+    bool kept;           /* set by the worker once it handed the certificate to the keeper */
     bool strict;         /* cert_walk() accepted it */
     bool has_spki;       /* cert_spki() found a key to hash */
     bool subject_hashed; /* by path: BoringSSL's hash of the canonical subject */
@@ -45,6 +46,7 @@ struct chain {
     uint32_t count;
     bool malformed; /* a certificate is not strict */
     bool written;   /* set by the worker once the chain went to --chains-out */
+    uint8_t kept;   /* the same for the keeper: how much of it (engine/sweep/keeper_rows.c) */
     bool id_ready, referenced;
     uint32_t refs; /* views that hold it */
     uint64_t hash;
