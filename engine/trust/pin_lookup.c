@@ -181,8 +181,10 @@ static bool is_overruled(const struct candidate *candidates, size_t count,
                          const struct candidate *self) {
     for (size_t i = 0; i < count; i++) {
         const struct candidate *other = &candidates[i];
+        /* Its own exclusion counts as more specific than a pattern that reaches as far. */
+        uint32_t excluded_rank = other->excluded_rank + (uint32_t)(other != self);
         if (other->longest && other->group == self->group &&
-            (other->rank < self->rank || (other->excluded && other->excluded_rank < self->rank))) {
+            (other->rank < self->rank || (other->excluded && excluded_rank <= self->rank))) {
             return true;
         }
     }
@@ -199,8 +201,8 @@ size_t pin_index_lookup(const struct pin_index *index, struct span host, uint16_
     }
     size_t count = gather(index, host, port, candidates);
     for (size_t i = 0; i < count; i++) {
-        if (candidates[i].excluded ||
-            (candidates[i].longest && is_overruled(candidates, count, &candidates[i]))) {
+        if (candidates[i].longest ? is_overruled(candidates, count, &candidates[i])
+                                  : candidates[i].excluded) {
             continue;
         }
         if (applied < out_capacity) {

@@ -29,6 +29,11 @@ static const char levels[] =
                                 NAME("out.a.example") "</domain-config>"
                                                       "<domain-config>" BELOW("x.dev.a.example")
                                                           SET(PIN("{2}")) "</domain-config>");
+/* One config on both sides of what is taken out. */
+static const char around[] =
+    DOC("<domain-config>" BELOW("a.example") BELOW("x.dev.a.example")
+            SET(PIN("{1}")) "</domain-config>"
+                            "<domain-config>" BELOW("dev.a.example") "</domain-config>");
 static const char nested[] = CONFIG(BELOW("a.example") "<domain-config>" NAME(
     "heir.a.example") "</domain-config>"
                       "<domain-config>" BELOW("own.a.example") SET(
@@ -68,6 +73,10 @@ static const struct import_case cases[] = {
     {levels, "z.x.dev.a.example", "01", NULL, NULL, "mismatch"}, /* the longest alone */
     {levels, "out.a.example", "03", NULL, NULL, "unpinned"},
     {levels, "b.out.a.example", "03", NULL, NULL, "mismatch"},
+    {around, "y.dev.a.example", "03", NULL, NULL, "unpinned"},
+    {around, "x.dev.a.example", "03", NULL, NULL, "mismatch"},
+    {around, "z.x.dev.a.example", "01", NULL, NULL, "match"},
+    {around, "z.x.dev.a.example", "03", NULL, NULL, "mismatch"},
     {nested, "heir.a.example", "01", NULL, NULL, "match"},
     {nested, "heir.a.example", "02", NULL, NULL, "mismatch"},
     {nested, "x.heir.a.example", "01", NULL, NULL, "match"}, /* a.example's */
