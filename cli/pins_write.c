@@ -54,6 +54,10 @@ static enum import_format importer_of(enum export_format format) {
         return IMPORT_TLSA;
     case EXPORT_CSV:
         return IMPORT_CSV;
+    case EXPORT_ENVOY:
+        return IMPORT_ENVOY;
+    case EXPORT_CHROMIUM:
+        return IMPORT_CHROMIUM;
     case EXPORT_FORMAT_COUNT:
         break;
     }
@@ -69,8 +73,11 @@ static enum err read_back(const struct pins_target *target, const struct export_
     const char *name = target->file != NULL ? target->file : "standard output";
     pin_index_init(&index, random_u64());
     trust_store_init(&store);
-    enum err err = policy_parse(span_of(result->file.bytes, result->file.len), name,
-                                importer_of(target->format), &index, &store, &inner);
+    struct policy_companion keys = {.file = "the .pins file",
+                                    .bytes = span_of(result->keys.bytes, result->keys.len)};
+    enum err err = policy_parse_with(span_of(result->file.bytes, result->file.len), name,
+                                     importer_of(target->format),
+                                     result->keys.len > 0 ? &keys : NULL, &index, &store, &inner);
     trust_store_fini(&store);
     pin_index_fini(&index);
     if (err != ERR_NONE) {
@@ -139,9 +146,46 @@ static enum err write_file(const char *file, bool overwrite, const struct export
     return err;
 }
 
+/* "list.json" and its "list.pins". */
+static enum err write_list(const struct pins_target *target, const struct export_result *result,
+                           struct err_note *note) {
+    const char *slash = strrchr(target->file, '/'), *dot = strrchr(target->file, '.');
+    size_t len = dot != NULL && (slash == NULL || dot > slash + 1) && dot > target->file
+                     ? (size_t)(dot - target->file)
+                     : strlen(target->file);
+    char *keys = malloc(len + sizeof ".pins");
+    CHECK(keys != NULL);
+    memcpy(keys, target->file, len);
+    memcpy(keys + len, ".pins", sizeof ".pins");
+    enum err err = ERR_NONE;
+    if (strcmp(keys, target->file) == 0) {
+        err = err_note(note, ERR_USAGE,
+                       "%s: that is the name of the second file, with the keys: give the list one "
+                       "that ends in .json",
+                       target->file);
+    }
+    if (err == ERR_NONE) {
+        err = write_file(keys, target->overwrite, &result->keys, note);
+    }
+    if (err == ERR_NONE) {
+        err = write_file(target->file, target->overwrite, &result->file, note);
+    }
+    free(keys);
+    return err;
+}
+
 static enum err put_out(const struct pins_target *target, const struct export_result *result,
                         struct err_note *note) {
-    if (target->file == NULL || strcmp(target->file, "-") == 0) {
+    bool to_file = target->file != NULL && strcmp(target->file, "-") != 0;
+    if (result->keys.len > 0 && !to_file) {
+        return err_note(note, ERR_USAGE,
+                        "a list of Chromium's is two files: give -o list.json, the keys then go "
+                        "into list.pins");
+    }
+    if (result->keys.len > 0) {
+        return write_list(target, result, note);
+    }
+    if (!to_file) {
         return write_all(STDOUT_FILENO, "standard output", &result->file, note);
     }
     return write_file(target->file, target->overwrite, &result->file, note);

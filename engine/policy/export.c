@@ -5,8 +5,9 @@
 
 #include "engine/policy/export_set.h"
 
-const char *const export_format_words[] = {"native", "android", "apple", "trustkit", "okhttp",
-                                           "hpkp",   "curl",    "tlsa",  "csv",      NULL};
+const char *const export_format_words[] = {"native", "android", "apple",    "trustkit",
+                                           "okhttp", "hpkp",    "curl",     "tlsa",
+                                           "csv",    "envoy",   "chromium", NULL};
 
 struct format {
     const struct export_traits *traits; /* NULL: sets are written as they are */
@@ -23,6 +24,8 @@ static const struct format formats[EXPORT_FORMAT_COUNT] = {
     [EXPORT_CURL] = {&export_curl_traits, export_curl},
     [EXPORT_TLSA] = {&export_tlsa_traits, export_tlsa},
     [EXPORT_CSV] = {NULL, export_csv},
+    [EXPORT_ENVOY] = {&export_envoy_traits, export_envoy},
+    [EXPORT_CHROMIUM] = {&export_chromium_traits, export_chromium},
 };
 
 bool export_format_find(const char *word, enum export_format *out) {
@@ -121,9 +124,10 @@ static bool is_for_people(const struct pin_set *set) {
 }
 
 /* A role or a note, or a date that is not enforced. */
-static bool has_remarks(const struct pin_set *set) {
+static bool has_remarks(const struct export *export, const struct pin_set *set) {
+    bool notes_stay = export->config->format == EXPORT_CHROMIUM; /* as names of keys */
     for (uint32_t i = 0; i < set->pin_count; i++) {
-        if (set->pins[i].role == PIN_BACKUP || set->pins[i].note[0] != '\0') {
+        if (set->pins[i].role == PIN_BACKUP || (set->pins[i].note[0] != '\0' && !notes_stay)) {
             return true;
         }
     }
@@ -133,7 +137,7 @@ static bool has_remarks(const struct pin_set *set) {
 static void tell_people(struct export *export) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < export->count; i++) {
-        count += is_for_people(export->sets[i]) || has_remarks(export->sets[i]);
+        count += is_for_people(export->sets[i]) || has_remarks(export, export->sets[i]);
     }
     if (count > 0 && export->config->news != NULL) {
         char text[ERR_NOTE_MAX];
@@ -195,8 +199,34 @@ const char *export_extra(const struct export_plan *plan, const char *key) {
 
 /* --- the whole --- */
 
+/* No cluster of Envoy's looks for a listener's pins. */
+static enum err drop_listeners(struct export *export) {
+    const struct pin_set **kept =
+        arena_alloc(&export->scratch, (size_t) export->count * sizeof(*kept));
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < export->count; i++) {
+        const struct pin_set *set = export->sets[i];
+        if (!export_is_of_listener(set)) {
+            kept[count++] = set;
+        } else {
+            export_loss(export, set, NULL,
+                        "is left out, its pins are of a listener's clients: clusters do not ask "
+                        "for them");
+        }
+    }
+    if (count == 0) {
+        return export_refuse(export, export->sets[0], NULL,
+                             "all pins are of listeners' clients, and only clusters are written: "
+                             "keep the listeners' file");
+    }
+    export->sets = kept;
+    export->count = count;
+    return ERR_NONE;
+}
+
 void export_result_fini(struct export_result *result) {
     export_text_fini(&result->file);
+    export_text_fini(&result->keys);
 }
 
 enum err export_sets(const struct export_config *config, const struct pin_set *const *sets,
@@ -213,7 +243,10 @@ enum err export_sets(const struct export_config *config, const struct pin_set *c
     if (count == 0) {
         return err_note(note, ERR_CONFIG, "there is no pin set to write");
     }
-    enum err err = format->traits != NULL ? export_plan_all(&export) : ERR_NONE;
+    enum err err = config->format == EXPORT_ENVOY ? drop_listeners(&export) : ERR_NONE;
+    if (err == ERR_NONE && format->traits != NULL) {
+        err = export_plan_all(&export);
+    }
     if (err == ERR_NONE) {
         err = format->run(&export);
     }
@@ -221,7 +254,7 @@ enum err export_sets(const struct export_config *config, const struct pin_set *c
         tell_people(&export);
     }
     if (err != ERR_NONE) {
-        export_text_fini(&out->file);
+        export_result_fini(out);
     }
     arena_fini(&export.scratch);
     return err;

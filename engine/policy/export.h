@@ -22,11 +22,14 @@ enum export_format {
     EXPORT_CURL,
     EXPORT_TLSA,
     EXPORT_CSV,
+    EXPORT_ENVOY,    /* clusters of a bootstrap */
+    EXPORT_CHROMIUM, /* a list in JSON, and its .pins file */
     EXPORT_FORMAT_COUNT
 };
 
 #define EXPORT_FORMATS_TEXT                                                                        \
-    "native, android, apple, trustkit, okhttp, hpkp, curl, tlsa, csv" /* for help */
+    "native, android, apple, trustkit, okhttp, hpkp, curl, tlsa, csv,\nenvoy, chromium" /* for     \
+                                                                                           help */
 
 /* By format; ends with NULL. */
 extern const char *const export_format_words[];
@@ -50,6 +53,7 @@ struct export_config {
 
 struct export_result {
     struct export_text file;
+    struct export_text keys; /* chromium: the .pins file; else empty */
     uint32_t losses;
 };
 

@@ -158,16 +158,44 @@ static uint32_t find(const struct entry *entries, uint32_t count, const char *na
     return low;
 }
 
+static bool is_excluded(const struct export_plan *plan, const char *name) {
+    for (uint32_t i = 0; i < plan->excluded_count; i++) {
+        if (plan->excluded[i].reach == EXPORT_ANY_DEPTH &&
+            strcmp(plan->excluded[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An entry for a name alone also takes what is below it away from the entry above. */
+static void tell_cut(struct export *export, const struct entry *wide,
+                     const struct entry *specific) {
+    if (export->traits->cuts_below && specific->reach == EXPORT_NAME &&
+        wide->reach == EXPORT_ANY_DEPTH &&
+        !is_excluded(&export->plans[wide->set_idx], specific->name)) {
+        export_loss(export, export->sets[wide->set_idx], entry_text(export, wide),
+                    "names below %s are lost: %s clients would not pin them, since that name has "
+                    "an entry of its own",
+                    specific->name, export->traits->name);
+    }
+}
+
 /* Parents of a name, label by label. */
 static void check_parents(struct export *export, const struct entry *entries, uint32_t count,
                           const struct entry *entry) {
     uint32_t labels = 0;
+    bool cut = false; /* from the nearest parent alone: it overrules the others */
     for (const char *dot = strchr(entry->name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
         labels++;
         for (uint32_t i = find(entries, count, dot + 1);
              i < count && strcmp(entries[i].name, dot + 1) == 0; i++) {
             if (reaches(&entries[i], labels, entry->port)) {
                 tell_overlap(export, &entries[i], entry);
+                if (!cut) {
+                    tell_cut(export, &entries[i], entry);
+                }
+                cut = cut || entries[i].reach == EXPORT_ANY_DEPTH;
             }
         }
     }
@@ -227,7 +255,8 @@ static bool is_pinned(struct export *export, const struct entry *entries, uint32
     if (at == count || strcmp(entries[at].name, excluded->name) != 0) {
         return false;
     }
-    if (entries[at].reach != excluded->reach) {
+    bool cut = export->traits->cuts_below && entries[at].reach == EXPORT_NAME;
+    if (entries[at].reach != excluded->reach && !cut) {
         export_loss(export, export->sets[entries[at].set_idx], entry_text(export, &entries[at]),
                     "the exclusion %s%s is lost, %s takes a host only once: its clients would pin "
                     "what it takes out",

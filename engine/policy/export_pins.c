@@ -284,24 +284,34 @@ static enum err search_dane(struct export *export, struct export_plan *plan, str
     return ERR_NONE;
 }
 
-static bool is_same_pin(const struct pin *a, const struct pin *b) {
-    return a->alg == b->alg && a->of == b->of && (a->role == PIN_BAD) == (b->role == PIN_BAD) &&
-           a->list == b->list && a->tlsa_usage == b->tlsa_usage && span_equal(a->value, b->value);
+static bool is_same_key(const struct pin *a, const struct pin *b) {
+    return a->alg == b->alg && a->of == b->of && a->list == b->list &&
+           a->tlsa_usage == b->tlsa_usage && span_equal(a->value, b->value);
 }
 
-/* What was told apart by more than the format has: a key given whole and as digest, two roles. */
-static void drop_repeats(struct export_plan *plan) {
-    uint32_t count = 0;
+/* What was told apart by more than the format has: a key given whole and as digest, two roles. One
+   that is bad as well accepts nothing. Returns how many accept something. */
+static uint32_t drop_repeats(struct export_plan *plan) {
+    uint32_t count = 0, good = 0;
     for (uint32_t i = 0; i < plan->pin_count; i++) {
-        bool again = false;
+        const struct pin pin = plan->pins[i];
+        bool bad = pin.role == PIN_BAD, again = false;
         for (uint32_t j = 0; j < count && !again; j++) {
-            again = is_same_pin(&plan->pins[j], &plan->pins[i]);
+            again = is_same_key(&plan->pins[j], &pin) && (plan->pins[j].role == PIN_BAD) == bad;
+        }
+        for (uint32_t j = i + 1; j < plan->pin_count && !again && !bad; j++) {
+            again = is_same_key(&plan->pins[j], &pin) && plan->pins[j].role == PIN_BAD;
+        }
+        for (uint32_t j = 0; j < count && !again && !bad; j++) {
+            again = is_same_key(&plan->pins[j], &pin) && plan->pins[j].role == PIN_BAD;
         }
         if (!again) {
-            plan->pins[count++] = plan->pins[i];
+            plan->pins[count++] = pin;
+            good += !bad;
         }
     }
     plan->pin_count = count;
+    return good;
 }
 
 static enum err search(struct export *export, struct export_plan *plan) {
@@ -327,30 +337,26 @@ static enum err search(struct export *export, struct export_plan *plan) {
 enum err export_plan_pins(struct export *export, struct export_plan *plan) {
     const struct pin_set *set = plan->set;
     const struct export_traits *traits = export->traits;
-    uint32_t good = 0;
     plan->pins = arena_alloc(&export->scratch, (size_t)set->pin_count * sizeof *plan->pins);
     for (uint32_t i = 0; i < set->pin_count; i++) {
         struct pin pin = set->pins[i];
         bool can_match = where_of(set, &pin) != 0; /* list and scope may exclude each other */
         if (can_match && plan_pin(export, set, &pin)) {
-            good += pin.role != PIN_BAD;
             plan->pins[plan->pin_count++] = pin;
         }
     }
-    if (good == 0) {
+    enum err err = plan->pin_count > 0 ? search(export, plan) : ERR_NONE;
+    uint32_t good = drop_repeats(plan);
+    if (err == ERR_NONE && good == 0) {
         return export_refuse(export, set, NULL,
                              "none of its pins can be written for %s, its hosts would not be "
                              "pinned: add a SHA-256 pin of a key (pinsweep pins make)",
                              traits->name);
     }
-    enum err err = search(export, plan);
-    drop_repeats(plan);
-    if (err == ERR_NONE && plan->pin_count < traits->pins_min &&
+    if (err == ERR_NONE && good < traits->pins_min &&
         !(set->report_only && traits->few_if_unenforced)) {
         return export_refuse(export, set, NULL,
-                             "fewer than two different pins: %s: add a backup "
-                             "pin",
-                             traits->few);
+                             "fewer than two different pins: %s: add a backup pin", traits->few);
     }
     return err;
 }

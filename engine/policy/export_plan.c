@@ -47,6 +47,10 @@ static bool narrow(const struct pin_set *set, const struct pin_host *host, enum 
         const char *excluded = NULL;
         enum export_reach kind = split_exclusion(set->excluded[i], &excluded);
         int labels = labels_below(host->name, excluded);
+        bool wider = labels > 0 || (kind == EXPORT_ANY_DEPTH && *reach == EXPORT_ONE_LABEL);
+        if (wider && set->host_rule == PIN_HOST_LONGEST) {
+            continue; /* the host is more specific */
+        }
         bool takes_name = (kind == EXPORT_NAME && labels == 0) ||
                           (kind == EXPORT_ONE_LABEL && labels == 1) ||
                           (kind == EXPORT_ANY_DEPTH && labels >= 0);
@@ -276,7 +280,7 @@ static void plan_expiry(struct export *export, struct export_plan *plan) {
     }
     plan->expires = set->expires;
     int64_t past_midnight = ((set->expires % DAY_S) + DAY_S) % DAY_S;
-    if (past_midnight != 0) {
+    if (past_midnight != 0 && !export->traits->expiry_seconds) {
         plan->expires -= past_midnight;
         export_loss(export, set, NULL,
                     "the time of day of the expiry is lost, %s has dates alone: its clients would "

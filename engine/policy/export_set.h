@@ -35,7 +35,9 @@ struct export_traits {
     bool certs;    /* pins of certificates */
     bool bad;      /* pins of role bad */
     bool ports, expiry, report_only;
-    bool repeats; /* a host may be there again: its pins add up */
+    bool expiry_seconds; /* to the second, else by days */
+    bool cuts_below; /* an entry without subdomains takes what is below it out of its parents' */
+    bool repeats;    /* a host may be there again: its pins add up */
     uint32_t pins_min;
     bool few_if_unenforced; /* report-only ones may have fewer */
     const char *few;        /* what happens with fewer */
@@ -102,7 +104,7 @@ void export_line_comment(struct export_text *text, const char *mark, const char 
 /* The formats. */
 extern const struct export_traits export_android_traits, export_apple_traits,
     export_trustkit_traits, export_okhttp_traits, export_hpkp_traits, export_curl_traits,
-    export_tlsa_traits;
+    export_tlsa_traits, export_envoy_traits, export_chromium_traits;
 enum err export_native(struct export *export) MUST_USE;
 enum err export_android(struct export *export) MUST_USE;
 enum err export_apple(struct export *export) MUST_USE;
@@ -112,5 +114,9 @@ enum err export_hpkp(struct export *export) MUST_USE;
 enum err export_curl(struct export *export) MUST_USE;
 enum err export_tlsa(struct export *export) MUST_USE;
 enum err export_csv(struct export *export) MUST_USE;
+enum err export_envoy(struct export *export) MUST_USE;
+/* Whether Envoy's listeners ask for the pins, no cluster. */
+bool export_is_of_listener(const struct pin_set *set);
+enum err export_chromium(struct export *export) MUST_USE;
 
 #endif

@@ -1,0 +1,1 @@
+pins convert -p $ROOT/data/pins/chromium.json --to chromium -o list.json

@@ -1,0 +1,1 @@
+pins convert -p $ROOT/data/pins/envoy.yaml --to envoy
