@@ -13,6 +13,7 @@ int cmd_sweep(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_hash(int argc, char **argv);
 int cmd_pins(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 

@@ -10,7 +10,7 @@ build_packages=(
 # To test, in addition.
 test_packages=(
     libcunit1-dev libbenchmark-dev dnsmasq-base nginx openssl python3 python3-jsonschema
-    python3-cryptography-vectors testssl.sh procps
+    python3-cryptography-vectors testssl.sh procps chromium fonts-dejavu-core
     gnutls-bin stunnel4 haproxy golang-go
 )
 

@@ -1,0 +1,1 @@
+report no-such.ndjson -o x.html
