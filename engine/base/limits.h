@@ -59,7 +59,9 @@
 #define COMPLAINTS_MAX 1000       /* bad lines told; further ones are only counted */
 #define LINE_INDEX_ENTRIES                                                                         \
     (1u << 15) /* sparse line index of a mapped file: 256 KB, of 10,000 lines as of 10 million */
-#define POLICY_DEPTH_MAX 32                /* YAML nesting */
+#define POLICY_DEPTH_MAX 32         /* YAML nesting */
+#define POLICY_NODES_MAX (1u << 22) /* keys and values of a YAML tree: 0.5 GB; a pin set has 100   \
+                                     */
 #define POLICY_BYTES_MAX ((size_t)4 << 30) /* a policy file; 10 million pins in CSV take 1.3 GB */
 #define IMPORT_PINS_MAX 4096               /* pins of one imported set; real ones have under 20 */
 #define IMPORT_XML_NODES_MAX                                                                       \

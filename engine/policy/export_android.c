@@ -50,11 +50,24 @@ static void put_anchor(struct export_text *out, const char *folder, const char *
     export_putf(out, "\"%s/>\n", overrides ? " overridePins=\"true\"" : "");
 }
 
+/* Those that `extra` names: they override pins, and so are no trust profiles of the set. */
+static void put_override_anchors(struct export_text *out, const struct policy_node *names) {
+    for (uint32_t i = 0; i < names->count && names->kind == POLICY_LIST; i++) {
+        const struct policy_node *name = names->items[i];
+        const char *text = name->kind == POLICY_SCALAR ? (const char *)name->text.data : "";
+        if (is_resource_name(text)) {
+            put_anchor(out, strcmp(text, "system") == 0 ? "" : "@raw/", text, true);
+        }
+    }
+}
+
 /* What `extra` says of the user's anchors: "plain", or "override" if they override pins. */
 static void put_anchors(struct export *export, const struct export_plan *plan) {
     const struct pin_set *set = plan->set;
     struct export_text *out = &export->out->file;
     const char *user = export_extra(plan, "user_anchors");
+    const struct policy_node *overriding =
+        plan->extra != NULL ? policy_yaml_find(plan->extra, "override_anchors") : NULL;
     bool named = set->trust_none;
     for (uint32_t i = 0; i < set->trust_count && !set->trust_none; i++) {
         bool system = strcmp(set->trust[i], "system") == 0;
@@ -68,7 +81,8 @@ static void put_anchors(struct export *export, const struct export_plan *plan) {
         }
     }
     bool plain = named && !set->trust_none && set->trust_count == 1 &&
-                 strcmp(set->trust[0], "system") == 0 && !plan->report_only && user[0] == '\0';
+                 strcmp(set->trust[0], "system") == 0 && !plan->report_only && user[0] == '\0' &&
+                 overriding == NULL;
     if (plain || ((!named || set->trust_none) && !plan->report_only)) {
         return; /* what Android does by itself */
     }
@@ -81,6 +95,9 @@ static void put_anchors(struct export *export, const struct export_plan *plan) {
         if (system || is_resource_name(set->trust[i])) {
             put_anchor(out, system ? "" : "@raw/", set->trust[i], plan->report_only);
         }
+    }
+    if (overriding != NULL && !plan->report_only) {
+        put_override_anchors(out, overriding);
     }
     if (user[0] != '\0') {
         put_anchor(out, "", "user", strcmp(user, "override") == 0);

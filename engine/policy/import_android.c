@@ -7,11 +7,21 @@
 #include "engine/codec/datetime.h"
 #include "engine/policy/import_xml.h"
 
+/* <trust-anchors>, read once whatever number of configs inherit them. */
+struct anchors {
+    const struct xml_element *element; /* NULL: there are none */
+    bool is_read;
+    const char **names; /* those whose paths pins are enforced on come first */
+    uint32_t count, enforced_count;
+    const char *user; /* "plain", "override", or NULL */
+};
+
 /* A domain-config. */
 struct config {
-    const struct config *parent;
+    struct config *parent;
     struct config *next; /* in document order */
-    const struct xml_element *element, *pin_set, *anchors;
+    const struct xml_element *element, *pin_set;
+    struct anchors anchors;
     const struct xml_element **domains;
     uint32_t domain_count;
     struct import_set *set; /* NULL: no pins apply */
@@ -19,7 +29,7 @@ struct config {
 
 struct document {
     struct import *import;
-    const struct xml_element *base_anchors;
+    struct anchors base_anchors;
     struct config *first, *last;
     size_t domain_count;
 };
@@ -86,7 +96,7 @@ static enum err check_general(struct import *import, const struct xml_element *g
 /* --- the tree of domain-configs --- */
 
 static enum err read_config(struct document *document, const struct xml_element *element,
-                            const struct config *parent);
+                            struct config *parent);
 
 static enum err read_config_child(struct document *document, struct config *config,
                                   const struct xml_element *child) {
@@ -94,7 +104,7 @@ static enum err read_config_child(struct document *document, struct config *conf
         return take_once(document->import, child, &config->pin_set);
     }
     if (is(child, "trust-anchors")) {
-        return take_once(document->import, child, &config->anchors);
+        return take_once(document->import, child, &config->anchors.element);
     }
     if (is(child, "domain-config")) {
         return read_config(document, child, config); /* no deeper than the XML may nest */
@@ -107,7 +117,7 @@ static enum err read_config_child(struct document *document, struct config *conf
 }
 
 static enum err read_config(struct document *document, const struct xml_element *element,
-                            const struct config *parent) {
+                            struct config *parent) {
     struct arena *scratch = &document->import->scratch;
     struct config *config = arena_alloc(scratch, sizeof *config);
     *config = (struct config){.element = element, .parent = parent};
@@ -208,65 +218,92 @@ static enum err read_domain(struct import *import, const struct xml_element *ele
 
 /* --- anchors --- */
 
-static const struct xml_element *anchors_of(const struct document *document,
-                                            const struct config *config) {
+static struct anchors *anchors_of(struct document *document, struct config *config) {
     for (; config != NULL; config = config->parent) {
-        if (config->anchors != NULL) {
-            return config->anchors;
+        if (config->anchors.element != NULL) {
+            return &config->anchors;
         }
     }
-    return document->base_anchors;
+    return document->base_anchors.element != NULL ? &document->base_anchors : NULL;
+}
+
+static enum err add_anchor(struct import *import, struct anchors *anchors,
+                           const struct xml_element *child) {
+    const char *src = import_xml_attribute(child, "src");
+    bool overrides = false;
+    enum err err = read_bool(import, child, "overridePins", &overrides);
+    if (err != ERR_NONE) {
+        return err;
+    }
+    if (src == NULL || src[0] == '\0') {
+        return import_fail(import, child->line, NULL,
+                           "<certificates> without src, Android refuses the file: write "
+                           "src=\"system\"");
+    }
+    const char *slash = strrchr(src, '/');
+    const char *name = slash != NULL ? slash + 1 : src;
+    if (strcmp(name, "user") == 0) {
+        anchors->user = anchors->user != NULL ? anchors->user : overrides ? "override" : "plain";
+        return ERR_NONE;
+    }
+    if (anchors->count == TRUST_PROFILES_MAX) {
+        return import_fail(import, child->line, NULL,
+                           "more than %d sources of anchors: make them one bundle",
+                           TRUST_PROFILES_MAX);
+    }
+    const char **slot = &anchors->names[anchors->count++];
+    if (!overrides) { /* in front of the first that overrides */
+        *slot = anchors->names[anchors->enforced_count];
+        slot = &anchors->names[anchors->enforced_count++];
+    }
+    *slot = arena_copy_text(&import->index->arena, span_str(name));
+    return ERR_NONE;
+}
+
+static enum err read_anchors(struct import *import, struct anchors *anchors) {
+    enum err err = ERR_NONE;
+    if (!anchors->is_read) {
+        anchors->names = arena_alloc(&import->scratch, TRUST_PROFILES_MAX * sizeof(char *));
+    }
+    for (const struct xml_element *child = anchors->element->first;
+         child != NULL && !anchors->is_read && err == ERR_NONE; child = child->next) {
+        err = is(child, "certificates") ? add_anchor(import, anchors, child) : ERR_NONE;
+    }
+    anchors->is_read = true;
+    return err;
+}
+
+/* What no other key says of them: user anchors, and those whose paths are free of pins. */
+static void keep_anchors(struct import *import, const struct anchors *anchors,
+                         struct import_set *set) {
+    struct span names[TRUST_PROFILES_MAX];
+    uint32_t count = 0;
+    if (anchors->user != NULL) {
+        import_extra_text(import, set, "user_anchors", span_str(anchors->user));
+    }
+    for (uint32_t i = anchors->enforced_count; i < anchors->count && anchors->enforced_count > 0;
+         i++) {
+        names[count++] = span_str(anchors->names[i]);
+    }
+    if (count > 0) {
+        import_extra_list(import, set, "override_anchors", names, count);
+    }
 }
 
 /* "@raw/my_ca" is the trust profile "my_ca"; "user" is the device's own affair. Pins are not
-   enforced on a path to an anchor that overrides them. */
-static enum err read_anchors(struct import *import, const struct xml_element *anchors,
-                             struct import_set *under_way) {
+   enforced on a path to an anchor that overrides them: only the others are judged, or none. */
+static void apply_anchors(struct import *import, const struct anchors *anchors,
+                          struct import_set *under_way) {
     struct pin_set *set = under_way->set;
-    const char *names[TRUST_PROFILES_MAX];
-    uint32_t count = 0, overriding = 0;
-    bool user = false;
-    for (const struct xml_element *child = anchors->first; child != NULL; child = child->next) {
-        const char *src = import_xml_attribute(child, "src");
-        bool overrides = false;
-        if (!is(child, "certificates")) {
-            continue;
-        }
-        enum err err = read_bool(import, child, "overridePins", &overrides);
-        if (err != ERR_NONE) {
-            return err;
-        }
-        if (src == NULL || src[0] == '\0') {
-            return import_fail(import, child->line, NULL,
-                               "<certificates> without src, Android refuses the file: write "
-                               "src=\"system\"");
-        }
-        const char *slash = strrchr(src, '/');
-        const char *name = slash != NULL ? slash + 1 : src;
-        if (strcmp(name, "user") == 0) {
-            if (!user) {
-                import_extra_text(import, under_way, "user_anchors",
-                                  span_str(overrides ? "override" : "plain"));
-            }
-            user = true;
-            continue;
-        }
-        if (count == TRUST_PROFILES_MAX) {
-            return import_fail(import, child->line, NULL,
-                               "more than %d sources of anchors: make them one bundle",
-                               TRUST_PROFILES_MAX);
-        }
-        names[count++] = arena_copy_text(&import->index->arena, span_str(name));
-        overriding += overrides;
+    uint32_t enforced = anchors->enforced_count;
+    keep_anchors(import, anchors, under_way);
+    if (anchors->count == 0) {
+        return; /* of users alone: the best guess stays the system's */
     }
-    if (count == 0) {
-        return ERR_NONE; /* of users alone: the best guess stays the system's */
-    }
-    set->trust = arena_alloc(&import->index->arena, count * sizeof *set->trust);
-    memcpy(set->trust, names, count * sizeof *names);
-    set->trust_count = count;
-    set->report_only = overriding == count;
-    return ERR_NONE;
+    set->trust_count = enforced > 0 ? enforced : anchors->count;
+    set->trust = arena_alloc(&import->index->arena, set->trust_count * sizeof *set->trust);
+    memcpy(set->trust, anchors->names, set->trust_count * sizeof *set->trust);
+    set->report_only = enforced == 0;
 }
 
 /* --- the whole --- */
@@ -293,33 +330,45 @@ static void keep_cleartext(struct import *import, const struct config *config) {
     }
 }
 
+/* Of its own <pin-set>. */
+static enum err read_own_pins(struct import *import, struct config *config, const char *host) {
+    const struct xml_element *pin_set = config->pin_set;
+    enum err err = read_expiration(import, pin_set, &config->set->set->expires);
+    for (const struct xml_element *child = pin_set->first; child != NULL && err == ERR_NONE;
+         child = child->next) {
+        err = is(child, "pin") ? read_pin(import, host, child, config->set) : ERR_NONE;
+    }
+    return err;
+}
+
+/* Its own or those of the nearest config around it that has some, which was read before. */
 static enum err read_pin_set(struct document *document, struct config *config, const char *host) {
     struct import *import = document->import;
     const struct config *from = config;
     while (from != NULL && from->pin_set == NULL) {
         from = from->parent;
     }
-    if (from == NULL) {
+    if (from == NULL || (from != config && from->set == NULL)) {
         return ERR_NONE;
-    }
-    const struct xml_element *pin_set = from->pin_set;
-    int64_t expires = DATETIME_NONE;
-    enum err err = read_expiration(import, pin_set, &expires);
-    if (err != ERR_NONE || !has_pins(pin_set)) {
-        return err; /* an empty pin-set switches pinning off */
     }
     config->set = arena_alloc(&import->scratch, sizeof *config->set);
     import_set_begin(import, config->set, PIN_CLIENT_ANDROID, config->element->line);
     config->set->set->platform = "android";
-    keep_cleartext(import, config);
-    config->set->set->expires = expires;
-    for (const struct xml_element *child = pin_set->first; child != NULL && err == ERR_NONE;
-         child = child->next) {
-        err = is(child, "pin") ? read_pin(import, host, child, config->set) : ERR_NONE;
+    if (from == config) {
+        enum err err = read_own_pins(import, config, host);
+        if (err != ERR_NONE || !has_pins(config->pin_set)) {
+            config->set = NULL; /* an empty pin-set switches pinning off */
+            return err;
+        }
+    } else {
+        import_set_share_pins(config->set, from->set);
+        config->set->set->expires = from->set->set->expires;
     }
-    const struct xml_element *anchors = anchors_of(document, config);
+    keep_cleartext(import, config);
+    struct anchors *anchors = anchors_of(document, config);
+    enum err err = anchors != NULL ? read_anchors(import, anchors) : ERR_NONE;
     if (err == ERR_NONE && anchors != NULL) {
-        err = read_anchors(import, anchors, config->set);
+        apply_anchors(import, anchors, config->set);
     }
     return err;
 }
@@ -385,7 +434,8 @@ enum err import_android(struct import *import, struct span xml) {
             err = read_config(&document, child, NULL);
         } else if (is(child, "base-config")) {
             err = take_once(import, child, &base);
-            err = err == ERR_NONE ? check_general(import, child, &document.base_anchors) : err;
+            err = err == ERR_NONE ? check_general(import, child, &document.base_anchors.element)
+                                  : err;
         } else if (is(child, "debug-overrides")) {
             err = take_once(import, child, &debug);
             err = err == ERR_NONE ? check_general(import, child, &debug_anchors) : err;

@@ -296,6 +296,13 @@ bool import_set_add_pin(struct import *import, struct import_set *set, const str
     return true;
 }
 
+void import_set_share_pins(struct import_set *set, const struct import_set *of) {
+    CHECK(set->pin_count == 0);
+    set->pins = of->pins;
+    set->pin_count = set->pin_capacity = of->pin_count;
+    set->too_many = of->too_many;
+}
+
 enum err import_set_end(struct import *import, struct import_set *under_way) {
     struct pin_set *set = under_way->set;
     struct arena *arena = &import->index->arena;

@@ -92,6 +92,8 @@ void import_set_add_host(struct import *import, struct import_set *set, struct p
 /* False, and nothing added, if the set has the same pin already, or too many of them (which
    import_set_end() tells). */
 bool import_set_add_pin(struct import *import, struct import_set *set, const struct pin *pin);
+/* Gives the set another's pins, which must not change any more. */
+void import_set_share_pins(struct import_set *set, const struct import_set *of);
 /* Takes "x", "*.x" or "**.x" (which lives as long as the index) out of what the set's patterns
    reach. */
 void import_set_exclude(struct import *import, struct import_set *set, const char *pattern);

@@ -12,8 +12,10 @@
 #define HUGE_PAGE (2 << 20)
 
 struct document {
+    struct policy_reader *reader;
     struct pin_index *index;
     struct trust_store *store;
+    bool streams; /* the pin sets come one by one */
 };
 
 static enum err read_version(struct policy_reader *reader, const char *key,
@@ -109,18 +111,32 @@ static enum err read_trust(struct policy_reader *reader, const char *key,
 
 /* --- the document --- */
 
+static enum err add_pin_set(struct document *document, const struct policy_node *node) {
+    struct pin_set *set = NULL;
+    enum err err = policy_read_pin_set(document->reader, node, &set);
+    return err == ERR_NONE ? pin_index_add(document->index, set, document->reader->note) : err;
+}
+
 static enum err read_pin_sets(struct policy_reader *reader, const char *key,
                               const struct policy_node *node, void *object) {
     struct document *document = object;
     enum err err = policy_check_list(reader, key, node, "- {name: ..., hosts: [...], pins: [...]}");
-    for (uint32_t i = 0; err == ERR_NONE && i < node->count; i++) {
-        struct pin_set *set = NULL;
-        err = policy_read_pin_set(reader, node->items[i], &set);
-        if (err == ERR_NONE) {
-            err = pin_index_add(document->index, set, reader->note);
-        }
+    for (uint32_t i = 0; err == ERR_NONE && !document->streams && i < node->count; i++) {
+        err = add_pin_set(document, node->items[i]);
     }
     return err;
+}
+
+/* Once the version is known: another one may have other keys. */
+static enum err begin_pin_sets(void *context, const struct policy_node *root, bool *out_stream) {
+    struct document *document = context;
+    const struct policy_node *version = policy_yaml_find(root, "version");
+    document->streams = *out_stream = version != NULL && !document->streams;
+    return version != NULL ? read_version(document->reader, "version", version, NULL) : ERR_NONE;
+}
+
+static enum err take_pin_set(void *context, const struct policy_node *item) {
+    return add_pin_set(context, item);
 }
 
 static enum err read_root(struct policy_reader *reader, const struct policy_node *root,
@@ -152,14 +168,17 @@ enum err policy_parse_native(struct span yaml, const char *name, struct pin_inde
     struct arena scratch = {0};
     struct policy_reader reader = {.file = arena_copy_text(&index->arena, span_str(name)),
                                    .arena = &index->arena,
-                                   .scratch = &scratch,
                                    .note = note};
-    struct document document = {.index = index, .store = store};
+    struct document document = {.reader = &reader, .index = index, .store = store};
+    struct policy_yaml_stream stream = {
+        .key = "pin_sets", .begin = begin_pin_sets, .each = take_pin_set, .context = &document};
+    reader.scratch = &stream.items;
     struct policy_node *root = NULL;
-    enum err err = policy_yaml_read(yaml, name, &scratch, &root, note);
+    enum err err = policy_yaml_read_stream(yaml, name, &scratch, &stream, &root, note);
     if (err == ERR_NONE) {
         err = read_root(&reader, root, &document);
     }
+    arena_fini(&stream.items);
     arena_fini(&scratch);
     return err;
 }

@@ -48,8 +48,10 @@ static enum err read_tlsa(struct policy_reader *reader, const char *key,
 static enum err read_pin_text(struct policy_reader *reader, const char *key,
                               const struct policy_node *node, void *object) {
     struct pin_entry *entry = object;
+    struct policy_reader passing = *reader; /* the pin that is made of it has a text of its own */
+    passing.arena = reader->scratch;
     entry->pin_node = node;
-    return policy_read_text(reader, key, node, &entry->pin);
+    return policy_read_text(&passing, key, node, &entry->pin);
 }
 
 static enum err read_alg(struct policy_reader *reader, const char *key,
@@ -84,7 +86,7 @@ static enum err parse_entry(struct policy_reader *reader, const struct pin_entry
     struct span text = span_str(entry->pin);
     if (entry->alg >= 0 && !names_alg(entry->pin)) {
         size_t word_len = strlen(pin_alg_words[entry->alg]);
-        char *whole = arena_alloc(reader->arena, word_len + 1 + text.len + 1);
+        char *whole = arena_alloc(reader->scratch, word_len + 1 + text.len + 1);
         memcpy(whole, pin_alg_words[entry->alg], word_len);
         whole[word_len] = '/';
         memcpy(whole + word_len + 1, text.data, text.len);

@@ -12,6 +12,8 @@ struct reader {
     struct span yaml;
     const char *name;
     struct arena *arena;
+    struct policy_yaml_stream *stream; /* NULL: none, or no longer */
+    uint32_t nodes;                    /* of the tree at hand */
     struct err_note *note;
 };
 
@@ -72,9 +74,10 @@ static enum err next_event(struct reader *reader, yaml_event_t *out) {
     return yaml_parser_parse(&reader->parser, out) ? ERR_NONE : fail_of_parser(reader);
 }
 
-static struct policy_node *new_node(const struct reader *reader, enum policy_node_kind kind,
+static struct policy_node *new_node(struct reader *reader, enum policy_node_kind kind,
                                     const yaml_event_t *event) {
     struct policy_node *node = arena_alloc(reader->arena, sizeof *node);
+    reader->nodes++;
     node->kind = kind;
     node->line = (uint32_t)event->start_mark.line + 1;
     node->column = (uint32_t)event->start_mark.column + 1;
@@ -104,8 +107,27 @@ static int compare_keys(const void *a, const void *b) {
                                        : (left->column < right->column ? -1 : 1);
 }
 
+static enum err fail_of_keys(const struct reader *reader, const struct policy_node *first,
+                             const struct policy_node *again) {
+    return err_note(reader->note, ERR_CONFIG,
+                    "%s:%u:%u: %s: the key is already at line %u, keep one of them", reader->name,
+                    again->line, again->column, (const char *)again->text.data, first->line);
+}
+
+#define KEYS_COMPARED_MAX 12 /* more keys are sorted instead */
+
 static enum err check_keys(const struct reader *reader, const struct policy_node *map) {
     uint32_t count = map->count / 2;
+    if (count <= KEYS_COMPARED_MAX) {
+        for (uint32_t i = 2; i < map->count; i += 2) {
+            for (uint32_t j = 0; j < i; j += 2) {
+                if (span_equal(map->items[j]->text, map->items[i]->text)) {
+                    return fail_of_keys(reader, map->items[j], map->items[i]);
+                }
+            }
+        }
+        return ERR_NONE;
+    }
     struct policy_node **keys = arena_alloc(reader->arena, count * sizeof(*keys));
     for (uint32_t i = 0; i < count; i++) {
         keys[i] = map->items[2 * (size_t)i];
@@ -113,10 +135,7 @@ static enum err check_keys(const struct reader *reader, const struct policy_node
     qsort(keys, count, sizeof(*keys), compare_keys);
     for (uint32_t i = 1; i < count; i++) {
         if (span_equal(keys[i - 1]->text, keys[i]->text)) {
-            return err_note(reader->note, ERR_CONFIG,
-                            "%s:%u:%u: %s: the key is already at line %u, keep one of them",
-                            reader->name, keys[i]->line, keys[i]->column,
-                            (const char *)keys[i]->text.data, keys[i - 1]->line);
+            return fail_of_keys(reader, keys[i - 1], keys[i]);
         }
     }
     return ERR_NONE;
@@ -152,6 +171,67 @@ static enum err check_properties(const struct reader *reader, const yaml_event_t
 static enum err read_node(struct reader *reader, const yaml_event_t *event, uint32_t depth,
                           struct policy_node **out);
 
+/* --- lists item by item --- */
+
+/* Whether the value that begins with this event is the root's list to be streamed. */
+static enum err wants_stream(struct reader *reader, const struct policy_node *map,
+                             const yaml_event_t *event, uint32_t depth, bool *out) {
+    struct policy_yaml_stream *stream = reader->stream;
+    *out = false;
+    if (stream == NULL || depth != 1 || map->kind != POLICY_MAP || map->count % 2 == 0 ||
+        event->type != YAML_SEQUENCE_START_EVENT ||
+        !span_equal_str(map->items[map->count - 1]->text, stream->key)) {
+        return ERR_NONE;
+    }
+    return stream->begin(stream->context, map, out);
+}
+
+/* One item into the stream's arena, and over to whoever takes them. */
+static enum err stream_item(struct reader *reader, const yaml_event_t *event, uint32_t depth) {
+    struct policy_yaml_stream *stream = reader->stream;
+    struct policy_node *item = NULL;
+    struct arena *outer = reader->arena;
+    uint32_t nodes = reader->nodes;
+    reader->arena = &stream->items;
+    reader->stream = NULL;
+    reader->nodes = 0;
+    enum err err = read_node(reader, event, depth, &item);
+    reader->arena = outer;
+    reader->stream = stream;
+    reader->nodes = nodes;
+    if (err == ERR_NONE) {
+        err = stream->each(stream->context, item);
+    }
+    arena_reset(&stream->items);
+    return err;
+}
+
+static enum err stream_list(struct reader *reader, const yaml_event_t *start, uint32_t depth,
+                            struct policy_node **out) {
+    enum err err = check_properties(reader, start, start->data.sequence_start.anchor,
+                                    start->data.sequence_start.tag);
+    *out = new_node(reader, POLICY_LIST, start);
+    while (err == ERR_NONE) { /* ends with the file, whose size is bounded */
+        yaml_event_t event;
+        err = next_event(reader, &event);
+        if (err != ERR_NONE) {
+            return err;
+        }
+        bool is_end = event.type == YAML_SEQUENCE_END_EVENT;
+        if (!is_end) {
+            err = stream_item(reader, &event, depth + 1);
+            (*out)->count++;
+        }
+        yaml_event_delete(&event);
+        if (is_end) {
+            return ERR_NONE;
+        }
+    }
+    return err;
+}
+
+/* --- the tree --- */
+
 static enum err read_items(struct reader *reader, struct policy_node *node, yaml_event_type_t end,
                            uint32_t depth) {
     for (;;) { /* ends with the file, whose size is bounded */
@@ -161,9 +241,14 @@ static enum err read_items(struct reader *reader, struct policy_node *node, yaml
             return err;
         }
         bool is_end = event.type == end;
+        bool streams = false;
         struct policy_node *item = NULL;
         if (!is_end) {
-            err = read_node(reader, &event, depth, &item);
+            err = wants_stream(reader, node, &event, depth, &streams);
+        }
+        if (!is_end && err == ERR_NONE) {
+            err = streams ? stream_list(reader, &event, depth, &item)
+                          : read_node(reader, &event, depth, &item);
         }
         if (err == ERR_NONE && !is_end && node->kind == POLICY_MAP && node->count % 2 == 0 &&
             item->kind != POLICY_SCALAR) {
@@ -190,6 +275,11 @@ static enum err read_node(struct reader *reader, const yaml_event_t *event, uint
         snprintf(what, sizeof what, "nested deeper than %d levels: a policy needs six",
                  POLICY_DEPTH_MAX);
         return fail_at(reader, event->start_mark, what);
+    }
+    if (reader->nodes >= POLICY_NODES_MAX) {
+        return fail_at(reader, event->start_mark,
+                       "more keys and values than can be held at once: split the policy (version: "
+                       "before pin_sets: lets pin sets be read one by one)");
     }
     if (event->type == YAML_ALIAS_EVENT) {
         return fail_at(reader, event->start_mark,
@@ -271,6 +361,12 @@ static enum err fail_utf8(struct span yaml, const char *name, struct err_note *n
 
 enum err policy_yaml_read(struct span yaml, const char *name, struct arena *arena,
                           struct policy_node **out, struct err_note *note) {
+    return policy_yaml_read_stream(yaml, name, arena, NULL, out, note);
+}
+
+enum err policy_yaml_read_stream(struct span yaml, const char *name, struct arena *arena,
+                                 struct policy_yaml_stream *stream, struct policy_node **out,
+                                 struct err_note *note) {
     if (yaml.len > POLICY_BYTES_MAX) {
         return err_note(note, ERR_CONFIG, "%s:1: larger than %zu bytes: split the policy", name,
                         POLICY_BYTES_MAX);
@@ -281,7 +377,8 @@ enum err policy_yaml_read(struct span yaml, const char *name, struct arena *aren
     if (yaml.len >= 3 && memcmp(yaml.data, "\xef\xbb\xbf", 3) == 0) {
         span_take(&yaml, 3);
     }
-    struct reader reader = {.yaml = yaml, .name = name, .arena = arena, .note = note};
+    struct reader reader = {
+        .yaml = yaml, .name = name, .arena = arena, .stream = stream, .note = note};
     if (!yaml_parser_initialize(&reader.parser)) {
         return err_note(note, ERR_RESOURCE, "%s: out of memory", name);
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "engine/codec/datetime.h"
+#include "engine/codec/text.h"
 #include "tests/support/suite.h"
 
 #define DOC(inside) "<network-security-config>\n" inside "\n</network-security-config>\n"
@@ -87,6 +88,12 @@ static const struct import_case cases[] = {
      "report-only"},
     {ANCHORS("<certificates src=\"user\" overridePins=\"true\"/><certificates src=\"system\"/>"),
      "a.example", "03", NULL, NULL, "mismatch"},
+    {ANCHORS("<certificates src=\"@raw/own\" overridePins=\"true\"/><certificates "
+             "src=\"system\"/>"),
+     "a.example", "03", NULL, NULL, "mismatch"}, /* own's paths are free, the system's are not */
+    {ANCHORS("<certificates src=\"@raw/own\" overridePins=\"true\"/><certificates "
+             "src=\"system\"/>"),
+     "a.example", "01", NULL, NULL, "match"},
     {DOC("<base-config><trust-anchors><certificates src=\"system\" overridePins=\"1\"/>"
          "</trust-anchors></base-config><domain-config>" NAME("a.example")
              SET(PIN("{1}")) "</domain-config>"),
@@ -103,6 +110,35 @@ static const struct import_case cases[] = {
 static void test_cases(void) {
     CU_ASSERT_TRUE(sizeof cases / sizeof cases[0] >= 20);
     import_expect(cases, sizeof cases / sizeof cases[0], IMPORT_AUTO);
+}
+
+/* Heirs do not read what they inherit again: a hundred thousand of them take no time. */
+static void test_many_heirs(void) {
+    enum { HEIRS = 100000 };
+    char *text = malloc((size_t)HEIRS * 80 + 100000);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    char *at = text;
+    at +=
+        sprintf(at, "<network-security-config><domain-config><domain>a.example</domain><pin-set>");
+    for (int i = 0; i < 500; i++) {
+        uint8_t digest[32] = {(uint8_t)i, (uint8_t)(i / 256), 1};
+        char base64[BASE64_SHA256_LEN + 1] = "";
+        base64_encode(base64, span_of(digest, sizeof digest));
+        at += sprintf(at, "<pin digest=\"SHA-256\">%s</pin>", base64);
+    }
+    at += sprintf(at, "</pin-set>");
+    for (int i = 0; i < HEIRS; i++) {
+        at += sprintf(at, "<domain-config><domain>h%d.a.example</domain></domain-config>", i);
+    }
+    at += sprintf(at, "</domain-config></network-security-config>");
+    struct import_world *world =
+        import_world_of(span_of(text, (size_t)(at - text)), IMPORT_ANDROID, "n.xml");
+    CU_ASSERT_EQUAL_FATAL(world->err, ERR_NONE);
+    CU_ASSERT_EQUAL(world->index.set_count, HEIRS + 1);
+    CU_ASSERT_EQUAL(world->index.sets[HEIRS]->pin_count, 500);
+    CU_ASSERT_PTR_EQUAL(world->index.sets[HEIRS]->pins, world->index.sets[0]->pins);
+    import_world_free(world);
+    free(text);
 }
 
 static const struct import_bad bad[] = {
@@ -248,6 +284,6 @@ static void test_example(void) {
     free(text);
 }
 
-SUITE_MAIN("import_android", {"cases", test_cases}, {"errors", test_errors},
-           {"nesting", test_nesting}, {"anchors of its own", test_own_anchors},
-           {"example", test_example})
+SUITE_MAIN("import_android", {"cases", test_cases}, {"many_heirs", test_many_heirs},
+           {"errors", test_errors}, {"nesting", test_nesting},
+           {"anchors of its own", test_own_anchors}, {"example", test_example})

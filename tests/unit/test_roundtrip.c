@@ -148,6 +148,11 @@ static void test_extra(void) {
          "<certificates src=\"user\" overridePins=\"true\"/></trust-anchors>"
          "</domain-config></network-security-config>",
          "{android: {cleartext: false, user_anchors: override}}", EXPORT_ANDROID},
+        {"<network-security-config><domain-config><domain>a.example</domain><pin-set><pin "
+         "digest=\"SHA-256\">{1}</pin></pin-set><trust-anchors><certificates src=\"@raw/own\" "
+         "overridePins=\"true\"/><certificates src=\"system\"/></trust-anchors>"
+         "</domain-config></network-security-config>",
+         "{android: {override_anchors: [own]}}", EXPORT_ANDROID},
         {"<plist><dict><key>TSKPinnedDomains</key><dict><key>a.example</key><dict>"
          "<key>TSKDisableDefaultReportUri</key><true/><key>TSKReportUris</key><array>"
          "<string>https://r.example/?a&amp;b=\"</string><string>https://s.example/</string></array>"
