@@ -249,7 +249,8 @@ static struct span leaf_of(const struct capture *capture) {
 }
 
 /* What BoringSSL looks at before it goes on: a leaf that it can read, that may sign where it has
-   to, and that is of the suite's kind. */
+   to, and that is of the suite's kind. (Up to TLS 1.2 it lets RSA leaves sign whatever their
+   KeyUsage says, but newer ones do not: the library at hand decides.) */
 static bool leaf_is_usual(const struct capture *capture, bool is_13) {
     struct cert_fields leaf;
     if (!cert_walk(leaf_of(capture), &leaf)) {
@@ -259,7 +260,7 @@ static bool leaf_is_usual(const struct capture *capture, bool is_13) {
                  leaf.key == CERT_KEY_EC_P521;
     bool is_known = is_ec || leaf.key == CERT_KEY_RSA || leaf.key == CERT_KEY_ED25519;
     bool fits_suite = is_13 || capture->ecdsa_suite == (leaf.key != CERT_KEY_RSA);
-    return is_known && fits_suite && ((!is_13 && !is_ec) || possession_may_sign(leaf_of(capture)));
+    return is_known && fits_suite && (capture->static_rsa || possession_may_sign(leaf_of(capture)));
 }
 
 static enum flight_step take_certificate(struct tls *tls, CBS body, bool is_13,

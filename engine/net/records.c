@@ -188,6 +188,9 @@ static enum records_news take_message(struct records *records, struct span *out_
 }
 
 enum records_news records_next(struct records *records, struct span *out_message) {
+    if (records->bytes == NULL) {
+        return RECORDS_WAIT; /* nothing came yet */
+    }
     for (;;) { /* every turn takes a message or a record, or ends */
         enum records_news news = take_message(records, out_message);
         if (news != RECORDS_WAIT) {

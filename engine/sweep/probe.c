@@ -354,6 +354,7 @@ void probe_escalate(struct worker *worker, struct target *target) {
         struct probe *probe = &target->probes[i];
         if (judge_is_unproven(probe)) {
             probe->depth = DEPTH_PROVE;
+            probe->round = 0; /* what the capture needed is not taken from the proof */
             target->probes_done--;
             probe_wait(worker, probe);
         }

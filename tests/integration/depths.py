@@ -1,5 +1,9 @@
 """Run by depths.sh: every kind of server that Debian has at hand, each view at every depth."""
+import contextlib
+import socket
+import struct
 import subprocess
+import threading
 
 import oracle
 from peers import ROOT, Suite, only
@@ -177,6 +181,57 @@ def fallbacks(suite, servers):
                          depth="complete" if fell else depth, attempts=2 if fell else 1)
 
 
+def key_usage(suite, servers):
+    """An RSA leaf that may not sign and does: what the library says of it holds at every depth."""
+    servers.leaves["encipher"] = suite.mint("leaf-encipher", servers.issuing, key="rsa2048",
+                                            names=["*.depths.test"], extensions="encipher")
+    servers.s_server("encipher-static", "-tls1_2", "-cipher", "AES128-GCM-SHA256", key="encipher")
+    servers.s_server("encipher-ecdhe", "-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256",
+                     key="encipher")
+    whole = servers.sweep(["encipher-ecdhe"], code=None)
+    for depth in DEPTHS[1:]:
+        records = servers.sweep(["encipher-ecdhe"], "--depth", depth, code=None)
+        suite.equal(f"KeyUsage without signing at {depth} falls back",
+                    suite.metadata["handshakes"]["fallback"], 1)
+        agree_on = {name: whole["encipher-ecdhe"][name] for name in ("status", "verdict")}
+        suite.fields(f"KeyUsage without signing at {depth}", records["encipher-ecdhe"], **agree_on)
+    servers.sweep(["encipher-static"], "--depth", "capture")
+    suite.equal("static RSA signs nothing", suite.metadata["handshakes"]["fallback"], 0)
+
+
+def flaky(suite, servers):
+    """A server that resets every other connection: the proof has retries of its own."""
+    server = servers.targets["p256-13"]
+    address = suite.address()
+    listener = socket.create_server((address, 0))
+
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)  # s_server serves one after the other
+
+    def run():
+        for turn in range(4):
+            conn, _ = listener.accept()
+            if turn % 2 == 0:
+                conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                conn.close()
+                continue
+            behind = socket.create_connection((server["connect"], server["port"]))
+            for ends in (conn, behind), (behind, conn):
+                threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    threading.Thread(target=run, daemon=True).start()
+    servers.add("flaky", address, listener.getsockname()[1])
+    stranger = [servers.leaf("p521").pin]
+    record = servers.sweep(["flaky"], "--depth", "capture", "--retries", "1", pins=stranger,
+                           code=1)["flaky"]
+    suite.fields("flaky", record, verdict="mismatch", proof="possession")
+    suite.fields("flaky, view", only(record), depth="prove", attempts=4, proof="possession")
+
+
 def escalation(suite, servers):
     cases = ["p256-13", "rsa2048-12"]
     stranger = [servers.leaf("p521").pin]
@@ -341,7 +396,9 @@ def main():
         openssl(suite, servers)
         key_types(suite, servers)
         fallbacks(suite, servers)
+        key_usage(suite, servers)
         escalation(suite, servers)
+        flaky(suite, servers)
         nginx(suite, servers)
         gnutls(suite, servers)
         stunnel(suite, servers)

@@ -36,6 +36,10 @@ basicConstraints = critical, CA:false
 keyUsage = critical, digitalSignature, keyEncipherment
 extendedKeyUsage = serverAuth
 subjectKeyIdentifier = hash
+[encipher]
+basicConstraints = critical, CA:false
+keyUsage = critical, keyEncipherment
+extendedKeyUsage = serverAuth
 """
 
 KEYS = {
@@ -229,13 +233,14 @@ class Suite:
 
     # --- certificates ---
 
-    def mint(self, name, issuer=None, key="p256", ca=False, names=(), days=90):
+    def mint(self, name, issuer=None, key="p256", ca=False, names=(), days=90,
+             extensions=None):
         """A certificate below `issuer` (None: self-signed). `key`: a word of KEYS or the file of a
-        key that is there."""
+        key that is there. `extensions`: a section of OPENSSL_CONFIG."""
         file, key_file = self.work / (name + ".pem"), self.work / (name + ".key")
         arguments = ["openssl", "req", "-x509", "-config", str(self.work / "openssl.cnf"), "-nodes",
                      "-subj", "/O=Pinsweep Test/CN=" + name, "-days", str(days),
-                     "-extensions", "ca" if ca else "leaf", "-out", str(file)]
+                     "-extensions", extensions or ("ca" if ca else "leaf"), "-out", str(file)]
         if key in KEYS:
             arguments += KEYS[key] + ["-keyout", str(key_file)]
         else:
