@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """quick.py PINSWEEP: runs `pinsweep bench` briefly, so that it cannot rot: every row is there, its
 counts add up (validate.py), no attempt is lost, the comparison finds itself again. Never asserts a
-time. Run by tests/run (bench)."""
+time. So with bench/peers. Run by tests/run (bench)."""
 import json
 import pathlib
 import subprocess
@@ -47,6 +47,18 @@ def check_counts(cells, rounds):
         check(f"{name}: time passed", cell["cpu_us"]["median"] > 0 and cell["by_floor"]["median"] > 0)
 
 
+def check_peers(build):
+    """The one peer that is installed where tests are, beside our own depths."""
+    got = subprocess.run([ROOT / "bench/peers/run", "--quick", "--rounds", "1", "--only",
+                          "openssl-s_time,zgrab2", "--build", build], capture_output=True, text=True,
+                         timeout=250, check=False)
+    check("peers: it ran", got.returncode == 0, got.stdout + got.stderr)
+    rows = [line for line in got.stdout.splitlines() if "; no DNS" in line]
+    check("peers: a row each", {row[:18].strip() for row in rows} >= {
+        "pinsweep complete", "pinsweep prove", "pinsweep capture", "openssl-s_time"},
+          got.stdout + got.stderr)
+
+
 def main(program):
     with tempfile.TemporaryDirectory(prefix="pinsweep-bench-test-") as folder:
         file = pathlib.Path(folder) / "quick.json"
@@ -87,6 +99,7 @@ def main(program):
                   "--tls", "1.2", "--key", "rsa", "--in-flight", "64", "--compare", file)
         check("another machine and library: two warnings", got.stdout.count("warning:") == 2,
               got.stdout + got.stderr)
+        check_peers(pathlib.Path(program).resolve().parent)
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
