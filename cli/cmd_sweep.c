@@ -523,7 +523,8 @@ static enum err open_store(struct setup *setup, struct store_writer **out, struc
                             "; leave --seed out, it is in the store",
                             resumable.name, resumable.seed);
         }
-        snprintf(setup->sweep_id, sizeof setup->sweep_id, "%s", resumable.name);
+        snprintf(setup->sweep_id, sizeof setup->sweep_id, "%.*s", (int)sizeof setup->sweep_id - 1,
+                 resumable.name);
         config->inventory.seed = resumable.seed;
         config->resume = true;
         log_info("going on with sweep %s", resumable.name);

@@ -163,7 +163,7 @@ static enum err put_chain(struct store_writer *writer, const struct keeper_chain
         writer->chain_idx = (uint32_t)(known - writer->chains.items);
         return ERR_NONE;
     }
-    uint32_t chain_row;
+    uint32_t chain_row = 0;
     writer->chain_idx = writer->chains.count;
     enum err err = add_digest(&writer->chains, row->id, &writer->next_chain, &chain_row, note);
     if (err != ERR_NONE) {

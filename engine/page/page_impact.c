@@ -38,8 +38,11 @@ struct impact_page {
 };
 
 static char *copy(const char *text) {
-    char *out = strndup(text, 1024);
+    size_t len = strnlen(text, 1024);
+    char *out = malloc(len + 1);
     CHECK(out != NULL);
+    memcpy(out, text, len);
+    out[len] = '\0';
     return out;
 }
 
