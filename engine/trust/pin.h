@@ -180,6 +180,27 @@ enum err pin_index_bind(struct pin_index *index, const struct trust_store *store
 size_t pin_index_lookup(const struct pin_index *index, struct span host, uint16_t port,
                         const struct pin_set *out_sets[], size_t out_capacity);
 
+/* Why a pin set is, or is not, among those of a host that one of its patterns matches. */
+enum pin_applies {
+    PIN_APPLIES,
+    PIN_SHADOWED,  /* `by` is more specific, and its client takes the most specific alone */
+    PIN_EXCLUDED,  /* by an exclusion (of `by`, if that is not NULL) */
+    PIN_ELSEWHERE, /* on another port */
+};
+
+struct pin_explanation {
+    const struct pin_set *set;
+    const struct pin_host *pattern; /* the most specific that matches */
+    enum pin_applies how;
+    const struct pin_set *by;
+    const char *exclusion;
+};
+
+/* For people: the same answer as pin_index_lookup(), with reasons. Walks through all sets; needs no
+   binding. The explanations lie in the arena. */
+size_t pin_explain(const struct pin_set *const *sets, size_t count, struct span host, uint16_t port,
+                   struct arena *arena, struct pin_explanation **out);
+
 /* True if the pin equals this certificate or key (by its algorithm and object). */
 bool pin_equals(const struct pin *pin, const struct cert_record *cert);
 

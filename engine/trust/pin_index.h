@@ -37,6 +37,15 @@ static inline struct pin_rule *rule_at(const struct pin_index *index, uint32_t p
     return (struct pin_rule *)(void *)(index->rules + (size_t)place * RULE_ALIGN);
 }
 
+/* Whether a pattern matches a host `depth` labels under its name (the rule's pattern, host rule and
+   include_subdomains are looked at), and how specifically: PIN_RANK_EXACT is the name itself. */
+bool pin_pattern_matches(const struct pin_rule *rule, uint32_t depth, uint16_t *out_rank);
+/* Whether an exclusion, "x", "*.x" or "**.x", covers the host, and how specifically. */
+bool pin_exclusion_covers(const char *pattern, struct span host, uint16_t *out_rank);
+/* Addresses have no parent domains. */
+bool pin_is_address(struct span host);
+#define PIN_RANK_EXACT 0
+
 static inline bool is_named(const struct pin_rule *rule, const char *name, size_t len) {
     return rule->name_len == len && memcmp(rule->name, name, len) == 0;
 }

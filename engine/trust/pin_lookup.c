@@ -14,10 +14,8 @@ struct candidate {
     bool longest, excluded;
 };
 
-#define RANK_EXACT 0
-
-/* Addresses have no parent domains. A top-level domain is never a number (RFC 3696 section 2). */
-static bool is_address(struct span host) {
+/* A top-level domain is never a number (RFC 3696 section 2). */
+bool pin_is_address(struct span host) {
     if (span_find(host, ':') < host.len) {
         return true;
     }
@@ -30,12 +28,12 @@ static bool is_address(struct span host) {
 
 /* Whether a pattern of that name matches a host `depth` labels under it, and how specifically: the
    exact name first, then the longest suffix, and there "*." before what reaches any depth. */
-static bool pattern_matches(const struct pin_rule *rule, uint32_t depth, uint16_t *out_rank) {
+bool pin_pattern_matches(const struct pin_rule *rule, uint32_t depth, uint16_t *out_rank) {
     bool matches = false;
     switch (rule->pattern) {
     case PIN_PATTERN_NAME:
         if (depth == 0) {
-            *out_rank = RANK_EXACT;
+            *out_rank = PIN_RANK_EXACT;
             return true;
         }
         matches = rule->include_subdomains && (rule->host_rule != PIN_HOST_ONE_LABEL || depth == 1);
@@ -68,10 +66,10 @@ static bool excludes(const char *pattern, struct span host) {
            (any_depth || span_find(label, '.') == label.len - 1);
 }
 
-/* As pattern_matches() ranks: an exclusion is a pattern too. */
+/* As pin_pattern_matches() ranks: an exclusion is a pattern too. */
 static uint16_t exclusion_rank(const char *pattern, struct span host) {
     if (pattern[0] != '*') {
-        return RANK_EXACT;
+        return PIN_RANK_EXACT;
     }
     bool any_depth = pattern[1] == '*';
     size_t name_len = strlen(pattern) - (any_depth ? 3 : 2);
@@ -82,11 +80,19 @@ static uint16_t exclusion_rank(const char *pattern, struct span host) {
     return (uint16_t)(1 + 2 * depth + any_depth);
 }
 
+bool pin_exclusion_covers(const char *pattern, struct span host, uint16_t *out_rank) {
+    if (!excludes(pattern, host)) {
+        return false;
+    }
+    *out_rank = exclusion_rank(pattern, host);
+    return true;
+}
+
 static bool set_excludes(const struct pin_set *set, struct span host, uint16_t *out_rank) {
     bool found = false;
     for (uint32_t i = 0; i < set->excluded_count; i++) {
-        if (excludes(set->excluded[i], host)) {
-            uint16_t rank = exclusion_rank(set->excluded[i], host);
+        uint16_t rank = 0;
+        if (pin_exclusion_covers(set->excluded[i], host, &rank)) {
             *out_rank = found && *out_rank < rank ? *out_rank : rank;
             found = true;
         }
@@ -142,7 +148,7 @@ static void find_suffixes(const struct pin_index *index, struct span host, uint3
 
 static size_t gather(const struct pin_index *index, struct span host, uint16_t port,
                      struct candidate *candidates) {
-    bool address = is_address(host);
+    bool address = pin_is_address(host);
     struct suffixes suffixes;
     find_suffixes(index, host, address ? 1 : LABELS_MAX, &suffixes);
     size_t count = 0;
@@ -155,8 +161,8 @@ static size_t gather(const struct pin_index *index, struct span host, uint16_t p
             const struct pin_rule *rule = rule_at(index, at);
             at = rule->next;
             uint16_t rank = 0;
-            if ((rule->port != 0 && rule->port != port) || !pattern_matches(rule, depth, &rank) ||
-                (address && rank != RANK_EXACT)) {
+            if ((rule->port != 0 && rule->port != port) ||
+                !pin_pattern_matches(rule, depth, &rank) || (address && rank != PIN_RANK_EXACT)) {
                 continue;
             }
             struct candidate next = {
@@ -166,7 +172,7 @@ static size_t gather(const struct pin_index *index, struct span host, uint16_t p
                 .rank = rank,
                 .longest = rule->host_rule == PIN_HOST_LONGEST,
             };
-            next.excluded = rank != RANK_EXACT && rule->has_excluded &&
+            next.excluded = rank != PIN_RANK_EXACT && rule->has_excluded &&
                             set_excludes(rule->set, host, &next.excluded_rank);
             count = keep_candidate(candidates, count, next);
         }

@@ -1,0 +1,1 @@
+pins show -p $ROOT/data/pins/okhttp.txt --host "*.bank.example"

@@ -1,0 +1,1 @@
+pins show -p $ROOT/data/pins/curl.txt --output ndjson
