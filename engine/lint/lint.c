@@ -149,6 +149,15 @@ uint32_t lint_distinct_pins(const struct pin_set *set, int list) {
     return distinct;
 }
 
+const struct policy_node *lint_extra(struct lint *lint, const struct pin_set *set) {
+    struct policy_node *root = NULL;
+    if (set->extra[0] == '\0' ||
+        policy_yaml_read(span_str(set->extra), "extra", &lint->arena, &root, NULL) != ERR_NONE) {
+        return NULL;
+    }
+    return root != NULL && root->kind == POLICY_MAP ? root : NULL;
+}
+
 /* --- the run --- */
 
 /* Each anchor once, though profiles share most of theirs. */

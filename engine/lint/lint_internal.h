@@ -3,6 +3,7 @@
 #define PINSWEEP_LINT_LINT_INTERNAL_H
 
 #include "engine/lint/lint.h"
+#include "engine/policy/policy_yaml.h"
 
 /* Adds a finding; `set`, `pin` and `host` may be NULL. It stands at the pin's line, else the set's.
  * Returns it, to be changed until the next one; NULL where the rule is off. */
@@ -33,6 +34,9 @@ int64_t lint_lead_days(const struct lint *lint, const struct pin_set *set);
 /* What the pins of a set have that may match: bad ones left out. */
 uint32_t lint_distinct_pins(const struct pin_set *set, int list);
 bool lint_same_pin(const struct pin *a, const struct pin *b);
+
+/* The set's `extra` as a mapping, in the lint's arena; NULL if there is none. */
+const struct policy_node *lint_extra(struct lint *lint, const struct pin_set *set);
 
 /* The groups of rules, one file each. */
 void lint_set(struct lint *lint, const struct pin_set *set);      /* lint_set.c: one set alone */

@@ -1,39 +1,11 @@
 /* PIN044: the same policy before the change and after it. */
-#include <yaml.h>
-
 #include "engine/lint/lint_internal.h"
 
-#define APPROVAL_MAX 256
-
-/* The scalar under `approval` in a pin set's `extra` (a YAML mapping as text); "" if there is none.
- */
-static void read_approval(const char *extra, char out[APPROVAL_MAX]) {
-    yaml_parser_t parser;
-    yaml_document_t document;
-    out[0] = '\0';
-    if (extra[0] == '\0' || !yaml_parser_initialize(&parser)) {
-        return;
-    }
-    yaml_parser_set_input_string(&parser, (const unsigned char *)extra, strlen(extra));
-    if (yaml_parser_load(&parser, &document)) {
-        const yaml_node_t *root = yaml_document_get_root_node(&document);
-        const yaml_node_pair_t *pair = NULL, *end = NULL;
-        if (root != NULL && root->type == YAML_MAPPING_NODE) {
-            pair = root->data.mapping.pairs.start;
-            end = root->data.mapping.pairs.top;
-        }
-        for (; pair != end; pair++) {
-            const yaml_node_t *key = yaml_document_get_node(&document, pair->key);
-            const yaml_node_t *value = yaml_document_get_node(&document, pair->value);
-            if (key->type == YAML_SCALAR_NODE && value->type == YAML_SCALAR_NODE &&
-                strcmp((const char *)key->data.scalar.value, "approval") == 0 &&
-                value->data.scalar.length < APPROVAL_MAX) {
-                memcpy(out, value->data.scalar.value, value->data.scalar.length + 1);
-            }
-        }
-        yaml_document_delete(&document);
-    }
-    yaml_parser_delete(&parser);
+/* The scalar under `approval` in a pin set's `extra`; empty if there is none. */
+static struct span approval_of(struct lint *lint, const struct pin_set *set) {
+    const struct policy_node *extra = lint_extra(lint, set);
+    const struct policy_node *approval = extra != NULL ? policy_yaml_find(extra, "approval") : NULL;
+    return approval != NULL && approval->kind == POLICY_SCALAR ? approval->text : span_of(NULL, 0);
 }
 
 static bool holds(const struct pin_set *set, const struct pin *pin) {
@@ -86,10 +58,8 @@ static void compare_sets(struct lint *lint, const struct pin_set *before,
     const char *first_added = "", *first_removed = "";
     uint32_t added = count_absent(after, before, &first_added);
     uint32_t removed = count_absent(before, after, &first_removed);
-    char old_approval[APPROVAL_MAX], approval[APPROVAL_MAX];
-    read_approval(before->extra, old_approval);
-    read_approval(after->extra, approval);
-    bool approved = approval[0] != '\0' && strcmp(approval, old_approval) != 0;
+    struct span approval = approval_of(lint, after);
+    bool approved = approval.len > 0 && !span_equal(approval, approval_of(lint, before));
     if (added + removed > 0 && !approved) {
         lint_find(lint, PIN044, after, NULL, NULL, "%u added%s%s, %u removed%s%s", added,
                   added > 0 ? ": " : "", first_added, removed, removed > 0 ? ": " : "",

@@ -172,6 +172,27 @@ static void check_exceptions(struct lint *lint, const struct pin_set *set) {
     }
 }
 
+/* --- PIN042: anchors that switch pins off --- */
+
+static void check_overrides(struct lint *lint, const struct pin_set *set) {
+    if (set->client != PIN_CLIENT_ANDROID) {
+        return;
+    }
+    const struct policy_node *extra = lint_extra(lint, set);
+    const struct policy_node *android = extra != NULL ? policy_yaml_find(extra, "android") : NULL;
+    bool is_map = android != NULL && android->kind == POLICY_MAP;
+    const struct policy_node *user = is_map ? policy_yaml_find(android, "user_anchors") : NULL;
+    bool user_overrides =
+        user != NULL && user->kind == POLICY_SCALAR && span_equal_str(user->text, "override");
+    bool some_override = is_map && policy_yaml_find(android, "override_anchors") != NULL;
+    if (set->report_only || user_overrides || some_override) {
+        lint_find(lint, PIN042, set, NULL, NULL, "overridePins: %s",
+                  set->report_only ? "pins are not enforced on any path"
+                  : user_overrides ? "who installs a CA on the device is not held up by the pins"
+                                   : "pins are not enforced on paths to some of its anchors");
+    }
+}
+
 /* --- PIN040: entries that match nothing whatever is asked --- */
 
 static void check_hosts(struct lint *lint, const struct pin_set *set) {
@@ -192,6 +213,7 @@ void lint_set(struct lint *lint, const struct pin_set *set) {
     check_distrust(lint, set);
     check_exceptions(lint, set);
     check_hosts(lint, set);
+    check_overrides(lint, set);
     if (set->operated_by_third_party) {
         lint_find(lint, PIN035, set, NULL, NULL,
                   "is operated by a third party, who renews its keys without asking");

@@ -20,11 +20,12 @@ struct lint_world {
     struct lint lint;
 };
 
-static struct lint_world *world_new(const char *policy, const char *previous) {
+static struct lint_world *world_of(const char *policy, enum import_format format,
+                                   const char *previous) {
     struct lint_world *world = calloc(1, sizeof *world);
     struct err_note note;
     CU_ASSERT_PTR_NOT_NULL_FATAL(world);
-    world->policy = import_world_new(policy, IMPORT_NATIVE, "policy.yaml");
+    world->policy = import_world_new(policy, format, "policy.yaml");
     if (world->policy->err != ERR_NONE) {
         printf("%s\n", world->policy->note.text);
     }
@@ -40,6 +41,10 @@ static struct lint_world *world_new(const char *policy, const char *previous) {
     }
     CU_ASSERT_EQUAL_FATAL(lint_run(&world->lint, &world->config, &note), ERR_NONE);
     return world;
+}
+
+static struct lint_world *world_new(const char *policy, const char *previous) {
+    return world_of(policy, IMPORT_NATIVE, previous);
 }
 
 static void world_free(struct lint_world *world) {
@@ -262,6 +267,34 @@ static void test_previous(void) {
     }
 }
 
+static void test_overrides(void) {
+    static const struct {
+        const char *anchors;
+        uint32_t found;
+    } cases[] = {
+        {"<certificates src='system'/>", 0},
+        {"<certificates src='system' overridePins='true'/>", 1},
+        {"<certificates src='system'/><certificates src='user'/>", 0},
+        {"<certificates src='system'/><certificates src='user' overridePins='true'/>", 1},
+        {"<certificates src='system' overridePins='true'/><certificates src='system'/>", 1},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        char xml[1024];
+        snprintf(xml, sizeof xml,
+                 "<network-security-config><domain-config><domain>a.example</domain><pin-set>"
+                 "<pin digest='SHA-256'>{1}</pin><pin digest='SHA-256'>{2}</pin></pin-set>"
+                 "<trust-anchors>%s</trust-anchors></domain-config></network-security-config>",
+                 cases[i].anchors);
+        struct lint_world *world = world_of(xml, IMPORT_ANDROID, NULL);
+        uint32_t found = 0;
+        for (uint32_t f = 0; f < world->lint.count; f++) {
+            found += world->lint.findings[f].rule == PIN042;
+        }
+        CU_ASSERT_EQUAL(found, cases[i].found);
+        world_free(world);
+    }
+}
+
 static void test_severities(void) {
     struct lint_world *world = world_new(
         "version: 1\npin_sets:\n - {name: a, hosts: [a.example]," GOOD "pins: ['sha256/{1}']}\n",
@@ -323,5 +356,5 @@ SUITE_MAIN("lint", {"nothing wrong", test_clean}, {"pins", test_pins}, {"expiry"
            {"governance", test_governance},
            {"what no set of a file says is said once", test_one_finding_for_a_file},
            {"exceptions", test_exceptions}, {"neighbours", test_neighbours},
-           {"the policy before", test_previous}, {"severities", test_severities},
-           {"text, NDJSON, SARIF", test_reports})
+           {"the policy before", test_previous}, {"overridden pins", test_overrides},
+           {"severities", test_severities}, {"text, NDJSON, SARIF", test_reports})

@@ -1,0 +1,1 @@
+pins convert --policy nsc.xml --to android
