@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bench/bench.h"
 #include "bench/mint.h"
@@ -203,49 +204,100 @@ static void known_chain(struct bench *bench) {
     bench_set_items(bench, 1);
 }
 
-/* Certificates one by one, each as a chain, in random order among so many that nothing of the table
-   stays in the caches. What is asked with has just come from the wire: one buffer, written anew. */
-static void intern_hits(struct bench *bench) {
-    size_t count = (size_t)bench_arg(bench, 0);
-    CRYPTO_BUFFER *wire = mint(MINT_P256, "leaf", "Issuer", SERIAL, false, true);
-    size_t len = CRYPTO_BUFFER_len(wire);
-    uint8_t *der = (uint8_t *)(uintptr_t)CRYPTO_BUFFER_data(wire), *serial = NULL;
+/* Certificates one by one or sixteen at a time, each as a chain, in random order among so many that
+   nothing of the table stays in the caches. What is asked with has just come from the wire: buffers
+   written anew. */
+struct wire {
+    CRYPTO_BUFFER *buffer;
+    uint8_t *serial; /* four bytes of it */
+};
+
+static struct wire wire_new(void) {
+    struct wire wire = {.buffer = mint(MINT_P256, "leaf", "Issuer", SERIAL, false, true)};
+    size_t len = CRYPTO_BUFFER_len(wire.buffer);
+    uint8_t *der = (uint8_t *)(uintptr_t)CRYPTO_BUFFER_data(wire.buffer);
     for (size_t i = 0; i + 8 <= len; i++) {
         uint64_t value = 0;
         for (size_t k = 0; k < 8; k++) {
             value = value << 8 | der[i + k];
         }
-        serial = value == SERIAL ? der + i + 4 : serial;
+        wire.serial = value == SERIAL ? der + i + 4 : wire.serial;
     }
-    CHECK(serial != NULL);
-    struct intern *intern = table((uint32_t)count);
+    CHECK(wire.serial != NULL);
+    return wire;
+}
+
+/* Made once for all turns of a size. */
+static struct full {
+    size_t count;
+    struct intern *intern;
+    struct wire wires[INTERN_QUERIES_MAX];
+} full;
+
+static void full_table(size_t count) {
+    if (full.count == count) {
+        return;
+    }
+    intern_free(full.intern);
+    full.count = count;
+    full.intern = table((uint32_t)count);
+    for (size_t i = 0; i < INTERN_QUERIES_MAX && full.wires[i].buffer == NULL; i++) {
+        full.wires[i] = wire_new();
+    }
+    struct wire *wire = &full.wires[0];
     for (uint32_t i = 0; i < count; i++) {
-        memcpy(serial, &i, sizeof i);
-        CRYPTO_BUFFER *once = CRYPTO_BUFFER_new(der, len, NULL);
-        intern_release(intern, intern_chain(intern, &once, 1));
+        memcpy(wire->serial, &i, sizeof i);
+        CRYPTO_BUFFER *once = CRYPTO_BUFFER_new(CRYPTO_BUFFER_data(wire->buffer),
+                                                CRYPTO_BUFFER_len(wire->buffer), NULL);
+        intern_release(full.intern, intern_chain(full.intern, &once, 1));
         CRYPTO_BUFFER_free(once);
     }
-    intern_flush(intern);
+    intern_flush(full.intern);
+}
+
+#define INTERN_BYTES_EACH 2500 /* of memory for the bench, all told */
+
+static void intern_hits(struct bench *bench) {
+    size_t count = (size_t)bench_arg(bench, 0), at_once = (size_t)bench_arg(bench, 1);
+    size_t have = (size_t)sysconf(_SC_AVPHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    if (count != full.count && count * INTERN_BYTES_EACH > have) {
+        bench_skip(bench, "not enough free memory on this machine");
+        return;
+    }
+    full_table(count);
+    struct intern_query queries[INTERN_QUERIES_MAX];
+    for (size_t i = 0; i < INTERN_QUERIES_MAX; i++) {
+        queries[i] = (struct intern_query){.certs = &full.wires[i].buffer, .count = 1};
+    }
     struct rng rng;
     rng_init(&rng, 17);
-    while (bench_next(bench, 1)) {
-        uint32_t i = rng_below(&rng, (uint32_t)count);
-        memcpy(serial, &i, sizeof i);
-        intern_release(intern, intern_chain(intern, &wire, 1));
+    while (bench_next(bench, (int64_t)at_once)) {
+        for (size_t i = 0; i < at_once; i++) {
+            uint32_t which = rng_below(&rng, (uint32_t)count);
+            memcpy(full.wires[i].serial, &which, sizeof which);
+        }
+        intern_chains(full.intern, queries, at_once);
+        for (size_t i = 0; i < at_once; i++) {
+            intern_release(full.intern, queries[i].chain);
+        }
     }
     bench_set_items(bench, 1);
-    bench_set_bytes(bench, (int64_t)len);
     struct intern_stats stats;
-    intern_get_stats(intern, &stats);
+    intern_get_stats(full.intern, &stats);
     CHECK(stats.cert_misses == count && stats.evictions == 0);
-    CRYPTO_BUFFER_free(wire);
-    intern_free(intern);
+    bench_counter(bench, "bytes_tables", (double)stats.table_bytes / (double)count);
+    bench_counter(bench, "bytes_records", (double)stats.record_bytes / (double)count);
+    bench_counter(bench, "bytes_der", (double)stats.der_bytes / (double)count);
+    bench_counter(bench, "bytes_chains", (double)stats.chain_bytes / (double)count);
 }
 
 int main(int argc, char **argv) {
     static struct world p256 = {.kind = MINT_P256}, rsa = {.kind = MINT_RSA2048};
-    bench_register("intern_hit", intern_hits, NULL, (const int64_t[]){1000}, 1);
-    bench_register("intern_hit", intern_hits, NULL, (const int64_t[]){200000}, 1);
+    static const int64_t hits[][2] = {{1000, 1},    {1000, 16},   {200000, 1},
+                                      {200000, 16}, {1000000, 1}, {1000000, 16}};
+    for (size_t i = 0; i < ARRAY_COUNT(hits); i++) {
+        bench_register("intern_hit", intern_hits, NULL, hits[i], 2);
+    }
     bench_register("known_chain", known_chain, &p256, NULL, 0);
     bench_register("new_leaf/p256", new_leaf, &p256, NULL, 0);
     bench_register("parse_and_signature/p256", parse_and_signature, &p256, NULL, 0);

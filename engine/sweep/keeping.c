@@ -35,6 +35,10 @@ static void add_tables(struct sweep_result *out, const struct intern_stats *inte
     out->intern.chain_misses += intern->chain_misses;
     out->intern.evictions += intern->evictions;
     out->intern.bytes += intern->bytes;
+    out->intern.table_bytes += intern->table_bytes;
+    out->intern.record_bytes += intern->record_bytes;
+    out->intern.der_bytes += intern->der_bytes;
+    out->intern.chain_bytes += intern->chain_bytes;
     out->path.sets_built += path->sets_built;
     out->path.sets_known += path->sets_known;
     out->path.edges_known += path->edges_known;

@@ -5,10 +5,8 @@
 
 #include "engine/trust/intern_internal.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #define CERTS_INITIAL 1024 /* certificate slots at the start; the table grows */
+#define PREFETCH_MAX 512   /* of a certificate's bytes; the processor goes on by itself */
 
 enum err intern_new(const struct intern_config *config, struct intern **out,
                     struct err_note *note) {
@@ -27,6 +25,7 @@ enum err intern_new(const struct intern_config *config, struct intern **out,
                         config->chains_max);
     }
     intern->config = *config;
+    intern->hash = intern_hash_choose();
     intern->hash_mask = UINT64_MAX;
     intern->issuers_max = ISSUERS_PERMANENT_MAX;
     intern->issuer_bytes_max = ISSUERS_PERMANENT_BYTES_MAX;
@@ -50,7 +49,7 @@ static void chain_free(struct intern *intern, struct chain *chain) {
     }
     intern_table_remove(&intern->chains, chain->hash, chain);
     intern->stats.chains_live--;
-    intern->stats.bytes -= chain_bytes(chain);
+    intern->stats.chain_bytes -= chain_bytes(chain);
     for (uint32_t i = 0; i < chain->count; i++) {
         chain->certs[i]->refs--;
     }
@@ -85,6 +84,10 @@ void intern_free(struct intern *intern) {
     free(intern->ring);
     free(intern->id_scratch);
     free(intern);
+}
+
+static uint64_t hash_of(const struct intern *intern, const void *bytes, size_t len) {
+    return intern->hash(bytes, len, intern->config.seed) & intern->hash_mask;
 }
 
 static struct chain *chain_find(const struct intern *intern, uint64_t hash,
@@ -168,7 +171,7 @@ static struct chain *chain_add(struct intern *intern, uint64_t hash,
     }
     intern_table_add(&intern->chains, hash, chain);
     intern->stats.chains_live++;
-    intern->stats.bytes += chain_bytes(chain);
+    intern->stats.chain_bytes += chain_bytes(chain);
     if (intern->pending_count == INTERN_PENDING_CHAINS_MAX) {
         intern_flush(intern);
     }
@@ -176,21 +179,14 @@ static struct chain *chain_add(struct intern *intern, uint64_t hash,
     return chain;
 }
 
-struct chain *intern_chain(struct intern *intern, CRYPTO_BUFFER *const certs[], size_t count) {
-    CHECK(count > 0 && count <= CHAIN_CERTS_MAX);
-    uint64_t hashes[CHAIN_CERTS_MAX];
+/* The hashes of a chain's certificates are known. */
+static struct chain *intern_hashed(struct intern *intern, CRYPTO_BUFFER *const certs[],
+                                   const uint64_t hashes[], size_t count) {
     struct cert_record *records[CHAIN_CERTS_MAX];
-    for (size_t i = 0; i < count; i++) {
-        hashes[i] = XXH3_64bits_withSeed(CRYPTO_BUFFER_data(certs[i]), CRYPTO_BUFFER_len(certs[i]),
-                                         intern->config.seed) &
-                    intern->hash_mask;
-        __builtin_prefetch(&intern->certs.slots[(uint32_t)hashes[i] & intern->certs.mask]);
-    }
     for (size_t i = 0; i < count; i++) {
         records[i] = intern_cert(intern, certs[i], hashes[i]);
     }
-    uint64_t hash = XXH3_64bits_withSeed(records, count * sizeof records[0], intern->config.seed) &
-                    intern->hash_mask;
+    uint64_t hash = hash_of(intern, records, count * sizeof records[0]);
     struct chain *chain = chain_find(intern, hash, records, count);
     if (LIKELY(chain != NULL)) {
         intern->stats.chain_hits++;
@@ -201,6 +197,95 @@ struct chain *intern_chain(struct intern *intern, CRYPTO_BUFFER *const certs[], 
     }
     chain->refs++;
     return chain;
+}
+
+/* --- batches --- */
+
+/* What is known of a query before its look-up: guesses, by hash alone. They serve to ask for
+   memory; the look-up decides. */
+struct guess {
+    uint64_t hashes[CHAIN_CERTS_MAX];
+    const struct cert_record *records[CHAIN_CERTS_MAX];
+    uint64_t chain_hash;
+};
+
+static const void *first_item(const struct intern_table *table, uint64_t hash) {
+    uint32_t at = (uint32_t)hash & table->mask;
+    while (table->slots[at].item != NULL && table->slots[at].hash != hash) {
+        at = (at + 1) & table->mask;
+    }
+    return table->slots[at].item;
+}
+
+static void prefetch_bytes(const void *bytes, size_t len) {
+    for (size_t at = 0; at < len; at += CACHE_LINE) {
+        __builtin_prefetch((const char *)bytes + at);
+    }
+}
+
+/* The steps of a batch: each touches what the one before has asked for. */
+static void guess_hashes(const struct intern *intern, const struct intern_query *query,
+                         struct guess *guess) {
+    for (size_t i = 0; i < query->count; i++) {
+        const CRYPTO_BUFFER *cert = query->certs[i];
+        guess->hashes[i] = hash_of(intern, CRYPTO_BUFFER_data(cert), CRYPTO_BUFFER_len(cert));
+        __builtin_prefetch(&intern->certs.slots[(uint32_t)guess->hashes[i] & intern->certs.mask]);
+    }
+}
+
+static void guess_records(const struct intern *intern, const struct intern_query *query,
+                          struct guess *guess) {
+    bool all_known = true;
+    for (size_t i = 0; i < query->count; i++) {
+        guess->records[i] = first_item(&intern->certs, guess->hashes[i]);
+        all_known = all_known && guess->records[i] != NULL;
+        __builtin_prefetch(guess->records[i]); /* NULL does no harm */
+    }
+    guess->chain_hash = 0;
+    if (all_known) {
+        guess->chain_hash =
+            hash_of(intern, guess->records, query->count * sizeof guess->records[0]);
+        __builtin_prefetch(
+            &intern->chains.slots[(uint32_t)guess->chain_hash & intern->chains.mask]);
+    }
+}
+
+/* Issuers are in the caches, their bytes too; of a leaf all bytes are compared. */
+static void guess_bytes(const struct intern *intern, const struct intern_query *query,
+                        const struct guess *guess) {
+    const struct cert_record *leaf = guess->records[0];
+    if (leaf != NULL && leaf->der.len == CRYPTO_BUFFER_len(query->certs[0])) {
+        prefetch_bytes(leaf->der.data, leaf->der.len < PREFETCH_MAX ? leaf->der.len : PREFETCH_MAX);
+    }
+    const struct chain *chain = first_item(&intern->chains, guess->chain_hash);
+    if (chain != NULL) {
+        prefetch_bytes(chain, sizeof *chain + sizeof chain->certs[0]);
+    }
+}
+
+void intern_chains(struct intern *intern, struct intern_query queries[], size_t query_count) {
+    struct guess guesses[INTERN_QUERIES_MAX];
+    CHECK(query_count <= INTERN_QUERIES_MAX);
+    for (size_t q = 0; q < query_count; q++) {
+        CHECK(queries[q].count > 0 && queries[q].count <= CHAIN_CERTS_MAX);
+        guess_hashes(intern, &queries[q], &guesses[q]);
+    }
+    for (size_t q = 0; query_count > 1 && q < query_count; q++) {
+        guess_records(intern, &queries[q], &guesses[q]);
+    }
+    for (size_t q = 0; query_count > 1 && q < query_count; q++) {
+        guess_bytes(intern, &queries[q], &guesses[q]);
+    }
+    for (size_t q = 0; q < query_count; q++) { /* from here on the tables change */
+        queries[q].chain =
+            intern_hashed(intern, queries[q].certs, guesses[q].hashes, queries[q].count);
+    }
+}
+
+struct chain *intern_chain(struct intern *intern, CRYPTO_BUFFER *const certs[], size_t count) {
+    struct intern_query query = {.certs = certs, .count = count};
+    intern_chains(intern, &query, 1);
+    return query.chain;
 }
 
 void intern_flush(struct intern *intern) {
@@ -235,8 +320,9 @@ void intern_release(struct intern *intern, struct chain *chain) {
 
 void intern_get_stats(const struct intern *intern, struct intern_stats *out) {
     *out = intern->stats;
-    out->bytes += sizeof *intern + intern_table_bytes(&intern->certs) +
-                  intern_table_bytes(&intern->chains) +
-                  intern->ring_capacity * sizeof intern->ring[0] +
-                  INTERN_IDS_AT_ONCE * sizeof intern->id_scratch[0];
+    out->table_bytes = sizeof *intern + intern_table_bytes(&intern->certs) +
+                       intern_table_bytes(&intern->chains) +
+                       intern->ring_capacity * sizeof intern->ring[0] +
+                       INTERN_IDS_AT_ONCE * sizeof intern->id_scratch[0];
+    out->bytes = out->table_bytes + out->record_bytes + out->der_bytes + out->chain_bytes;
 }

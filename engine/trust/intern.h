@@ -8,8 +8,8 @@
    only serves as a leaf is none of them: self-signed appliances would fill that bound. Chains live
    in a bounded table: a chain that nobody holds may be evicted (second-chance) when the table is
    full. Digests of new certificates are computed in batches: they are valid after intern_flush().
-   Single-threaded: one table per worker. Costs about 200 ns per known certificate, nothing is
-   allocated then. */
+   Single-threaded: one table per worker. Costs about 200 ns per known certificate, in a table of a
+   million if asked for in batches; nothing is allocated then. */
 #ifndef PINSWEEP_TRUST_INTERN_H
 #define PINSWEEP_TRUST_INTERN_H
 
@@ -66,7 +66,8 @@ struct intern_config {
 struct intern_stats {
     uint64_t cert_hits, cert_misses, chain_hits, chain_misses, evictions;
     uint32_t certs_live, issuers_permanent, chains_live;
-    size_t bytes; /* tables, records and certificate bytes */
+    size_t bytes; /* the sum of: */
+    size_t table_bytes, record_bytes, der_bytes, chain_bytes;
 };
 
 struct intern;
@@ -80,6 +81,15 @@ void intern_free(struct intern *intern);
    NULL: where every chain of the table is held, it grows beyond chains_max (the views in flight
    bound that). */
 struct chain *intern_chain(struct intern *intern, CRYPTO_BUFFER *const certs[], size_t count);
+/* The same for several chains, which takes a fraction of the time where the tables are larger than
+   the caches: what their look-ups will need is asked for side by side. */
+struct intern_query {
+    CRYPTO_BUFFER *const *certs; /* leaf first */
+    size_t count;                /* 1 to CHAIN_CERTS_MAX */
+    struct chain *chain;         /* answer, with a reference */
+};
+#define INTERN_QUERIES_MAX 16
+void intern_chains(struct intern *intern, struct intern_query queries[], size_t query_count);
 /* Computes the digests and ids still pending. Call at the end of a tick, before judging. */
 void intern_flush(struct intern *intern);
 void intern_hold(struct chain *chain);

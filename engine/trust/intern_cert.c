@@ -68,7 +68,8 @@ struct cert_record *intern_cert(struct intern *intern, CRYPTO_BUFFER *buffer, ui
     intern_table_add(&intern->certs, hash, record);
     intern->stats.cert_misses++;
     intern->stats.certs_live++;
-    intern->stats.bytes += sizeof *record + record->der.len;
+    intern->stats.record_bytes += sizeof *record;
+    intern->stats.der_bytes += record->der.len;
     return record;
 }
 
@@ -88,7 +89,8 @@ void intern_cert_drop(struct intern *intern, struct cert_record *record) {
     }
     intern_table_remove(&intern->certs, record->hash, record);
     intern->stats.certs_live--;
-    intern->stats.bytes -= sizeof *record + record->der.len;
+    intern->stats.record_bytes -= sizeof *record;
+    intern->stats.der_bytes -= record->der.len;
     intern_record_fini(record);
     free(record);
 }

@@ -6,6 +6,14 @@
 #include "engine/base/limits.h"
 #include "engine/trust/intern.h"
 
+/* XXH3 with a seed: one file each, the same values. */
+typedef uint64_t intern_hash(const void *bytes, size_t len, uint64_t seed);
+intern_hash intern_hash_any;
+#if defined(__x86_64__)
+intern_hash intern_hash_avx2; /* needs AVX2 */
+#endif
+intern_hash *intern_hash_choose(void);
+
 struct intern_slot {
     uint64_t hash;
     void *item; /* NULL: free */
@@ -24,6 +32,7 @@ struct intern_table {
 
 struct intern {
     struct intern_config config;
+    intern_hash *hash;
     uint64_t hash_mask; /* all ones; tests clear bits to force collisions */
     uint32_t issuers_max;
     size_t issuer_bytes_max;

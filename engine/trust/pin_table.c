@@ -20,8 +20,9 @@ enum pin_table_kind {
     KIND_COUNT
 };
 
-/* Of three slots two are taken, or fewer: one bucket in twenty then runs over into the next. */
-#define SLOTS_FOR(digests) ((digests) + (digests) / 2)
+/* Of seven slots four are taken, or fewer: one digest in a hundred then has no place in its own
+   bucket. Such look-ups wait for memory that nobody has asked for ahead, and cost ten others. */
+#define SLOTS_FOR(digests) ((digests) / 4 * 7 + 7)
 
 static enum pin_table_kind kind_of(const struct pin *pin) {
     bool cert = pin->of == PIN_OF_CERT;
@@ -58,18 +59,23 @@ static inline size_t bucket_of(const struct pin_table *table, const uint8_t dige
     return (size_t)((unsigned __int128)hash * table->bucket_count >> 64);
 }
 
-/* Another byte of the digest than those that choose the bucket. */
-static inline uint8_t tag_of(const uint8_t key[SHA256_LEN]) {
-    return key[8] | 0x80;
+/* Other bytes of the digest than those that choose the bucket. */
+static inline uint16_t tag_of(const uint8_t key[SHA256_LEN]) {
+    uint16_t tag;
+    memcpy(&tag, key + 8, sizeof tag);
+    return tag | 0x8000;
 }
 
-/* One bit for each slot of the bucket that has this tag. Reads four bytes behind the tags: they are
-   the bucket's too. */
-static inline unsigned slots_tagged(const struct pin_bucket *bucket, uint8_t tag) {
+/* One bit for each slot of the bucket that has this tag. Looks at six more numbers behind the tags:
+   they are the bucket's too. */
+static inline unsigned slots_tagged(const struct pin_bucket *bucket, uint16_t tag) {
     unsigned bits = 0;
 #if defined(__SSE2__)
-    __m128i tags = _mm_load_si128((const __m128i *)(const void *)bucket);
-    bits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag)));
+    const __m128i *tags = (const __m128i *)(const void *)bucket,
+                  wanted = _mm_set1_epi16((short)tag);
+    bits = (unsigned)_mm_movemask_epi8(
+        _mm_packs_epi16(_mm_cmpeq_epi16(_mm_load_si128(tags), wanted),
+                        _mm_cmpeq_epi16(_mm_load_si128(tags + 1), wanted)));
 #else
     for (unsigned i = 0; i < PIN_BUCKET_SLOTS; i++) {
         bits |= (bucket->tags[i] == tag ? 1u : 0u) << i;
@@ -91,11 +97,13 @@ struct slot {
     unsigned idx;
 };
 
-/* The slot of the key (true), or the free one where it belongs. There always is one. */
+static inline size_t next_bucket(const struct pin_table *table, size_t at) {
+    return at + 1 < table->bucket_count ? at + 1 : 0;
+}
+
 static inline bool find_slot(const struct pin_table *table, const uint8_t key[SHA256_LEN],
                              struct slot *out) {
-    size_t at = bucket_of(table, key);
-    for (;;) {
+    for (size_t at = bucket_of(table, key);; at = next_bucket(table, at)) {
         struct pin_bucket *bucket = &table->buckets[at];
         uint8_t *digests = table->digests + at * PIN_BUCKET_SLOTS * SHA256_LEN;
         for (unsigned hits = slots_tagged(bucket, tag_of(key)); hits != 0; hits &= hits - 1) {
@@ -105,14 +113,26 @@ static inline bool find_slot(const struct pin_table *table, const uint8_t key[SH
                 return true;
             }
         }
-        unsigned free_slots = slots_tagged(bucket, 0);
-        if (LIKELY(free_slots != 0)) {
-            unsigned idx = (unsigned)__builtin_ctz(free_slots);
-            *out = (struct slot){bucket, digests + idx * SHA256_LEN, idx};
+        if (LIKELY(bucket->overflowed == 0)) {
             return false;
         }
-        at = at + 1 < table->bucket_count ? at + 1 : 0;
     }
+}
+
+/* The free slot where the key belongs. There always is one. */
+static void take_slot(struct pin_table *table, const uint8_t key[SHA256_LEN], struct slot *out) {
+    size_t at = bucket_of(table, key);
+    unsigned free_slots;
+    while ((free_slots = slots_tagged(&table->buckets[at], 0)) == 0) {
+        table->buckets[at].overflowed = 1;
+        at = next_bucket(table, at);
+    }
+    unsigned idx = (unsigned)__builtin_ctz(free_slots);
+    uint8_t *digest = table->digests + (at * PIN_BUCKET_SLOTS + idx) * SHA256_LEN;
+    *out = (struct slot){&table->buckets[at], digest, idx};
+    memcpy(digest, key, SHA256_LEN);
+    out->bucket->tags[idx] = tag_of(key);
+    table->digest_count++;
 }
 
 static enum err table_allocate(struct pin_table *table, struct err_note *note) {
@@ -143,9 +163,7 @@ static void table_add(struct pin_table *table, uint32_t set_idx, uint32_t pin_id
     struct slot slot;
     key_of(pin->alg, pin->value, key);
     if (!find_slot(table, key, &slot)) {
-        memcpy(slot.digest, key, SHA256_LEN);
-        slot.bucket->tags[slot.idx] = tag_of(key);
-        table->digest_count++;
+        take_slot(table, key, &slot);
     }
     table->refs[place] = (struct pin_ref){set_idx, pin_idx, slot.bucket->firsts[slot.idx]};
     slot.bucket->firsts[slot.idx] = place + 1;
@@ -186,31 +204,43 @@ const struct pin_ref *pin_table_find(const struct pin_table *table,
     return find_slot(table, digest, &slot) ? &table->refs[slot.bucket->firsts[slot.idx] - 1] : NULL;
 }
 
-#define GROUP 32 /* look-ups whose misses overlap: more than a core has line fill buffers */
+/* How far ahead of a look-up its bucket, and then its digest, are asked for: so many misses
+   overlap, about as many as a core has line fill buffers. */
+#define BUCKET_AHEAD 32
+#define DIGEST_AHEAD 16
 
-/* The slot that most probably holds the digest is asked for as soon as its bucket is there. */
-static void prefetch_digest(const struct pin_table *table, const uint8_t digest[SHA256_LEN]) {
+/* What a look-up will need once its bucket is there: the digest in the slot that most probably
+   holds it, or the next bucket. (An address, asked for by the caller: GCC 12 drops the call of a
+   function that does nothing but prefetch.) */
+static inline const void *needed_next(const struct pin_table *table,
+                                      const uint8_t digest[SHA256_LEN]) {
     size_t at = bucket_of(table, digest);
-    unsigned hits = slots_tagged(&table->buckets[at], tag_of(digest));
-    if (hits != 0) {
-        unsigned idx = (unsigned)__builtin_ctz(hits);
-        __builtin_prefetch(table->digests + (at * PIN_BUCKET_SLOTS + idx) * SHA256_LEN);
+    const struct pin_bucket *bucket = &table->buckets[at];
+    unsigned hits = slots_tagged(bucket, tag_of(digest));
+    if (hits == 0) {
+        return &table->buckets[bucket->overflowed != 0 ? next_bucket(table, at) : at];
     }
+    unsigned idx = (unsigned)__builtin_ctz(hits);
+    return table->digests + (at * PIN_BUCKET_SLOTS + idx) * SHA256_LEN;
 }
 
 void pin_table_find_batch(const struct pin_table *table, const uint8_t *digests, size_t stride,
                           size_t count, const struct pin_ref *out_refs[]) {
-    for (size_t start = 0; start < count; start += GROUP) {
-        size_t end = count - start < GROUP ? count : start + GROUP;
-        for (size_t i = start; i < end; i++) {
-            __builtin_prefetch(&table->buckets[bucket_of(table, digests + i * stride)]);
+    for (size_t i = 0; i < count && i < BUCKET_AHEAD; i++) {
+        __builtin_prefetch(&table->buckets[bucket_of(table, digests + i * stride)]);
+    }
+    for (size_t i = 0; i < count && i < DIGEST_AHEAD; i++) {
+        __builtin_prefetch(needed_next(table, digests + i * stride));
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (LIKELY(i + BUCKET_AHEAD < count)) {
+            const uint8_t *ahead = digests + (i + BUCKET_AHEAD) * stride;
+            __builtin_prefetch(&table->buckets[bucket_of(table, ahead)]);
         }
-        for (size_t i = start; i < end; i++) {
-            prefetch_digest(table, digests + i * stride);
+        if (LIKELY(i + DIGEST_AHEAD < count)) {
+            __builtin_prefetch(needed_next(table, digests + (i + DIGEST_AHEAD) * stride));
         }
-        for (size_t i = start; i < end; i++) {
-            out_refs[i] = pin_table_find(table, digests + i * stride);
-        }
+        out_refs[i] = pin_table_find(table, digests + i * stride);
     }
 }
 

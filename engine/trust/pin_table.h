@@ -1,7 +1,7 @@
 /* From a digest to the pins of a policy that equal it: one table for all pin sets, whatever their
    hosts, made for ten million pins. Built once from an index, then constant and shared by all
    threads. A look-up costs about one cache miss where there is no pin (a bucket of tags), two where
-   there is one (its digest). Memory: 56 bytes a distinct digest, in huge pages where the
+   there is one (its digest). Memory: 67 bytes a distinct digest, in huge pages where the
    kernel gives them, and 12 bytes a pin. */
 #ifndef PINSWEEP_TRUST_PIN_TABLE_H
 #define PINSWEEP_TRUST_PIN_TABLE_H
@@ -25,13 +25,14 @@ struct pin_table {
     unsigned kinds; /* bits of enum pin_table_kind: what must be computed of a certificate */
 };
 
-#define PIN_BUCKET_SLOTS 12
+#define PIN_BUCKET_SLOTS 10
 
 /* A cache line: all that a look-up needs but the digests. */
 struct pin_bucket {
-    uint8_t tags[PIN_BUCKET_SLOTS];    /* 0: free; taken from the lowest slot on */
+    uint16_t tags[PIN_BUCKET_SLOTS]; /* 0: free; taken from the lowest slot on */
+    uint16_t overflowed;             /* what had no place here is in the next bucket */
+    uint16_t unused;
     uint32_t firsts[PIN_BUCKET_SLOTS]; /* place of the first ref plus 1 */
-    uint32_t unused;
 };
 
 /* Keeps a reference to the index, which must stay as it is. ERR_RESOURCE. */

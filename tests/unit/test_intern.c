@@ -463,9 +463,113 @@ static void test_bad_configuration(void) {
     intern_free(NULL);
 }
 
+/* The hash chosen for this processor gives the values of the plain one. */
+static void test_hash(void) {
+    enum { LEN_MAX = 5000 };
+    static uint8_t bytes[LEN_MAX + 64];
+    struct rng rng;
+    rng_init(&rng, suite_seed());
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)rng_next(&rng);
+    }
+    intern_hash *chosen = intern_hash_choose();
+    for (size_t len = 0; len < LEN_MAX; len++) {
+        uint64_t seed = rng_next(&rng);
+        const uint8_t *at = bytes + rng_below(&rng, 64);
+        CU_ASSERT_EQUAL(chosen(at, len, seed), intern_hash_any(at, len, seed));
+        CU_ASSERT_NOT_EQUAL(chosen(at, len, seed), chosen(at, len, seed + 1));
+    }
+}
+
+/* Batches of known and new chains, some twice in one batch, against one at a time: same chains,
+   same counts, while the small table evicts under them. */
+static void test_batches(void) {
+    enum { LEAVES = 40, ISSUERS = 3, ROUNDS = 400 };
+    struct template leaf = template_new("leaf.test", false), ca = template_new("CA", true);
+    struct rng rng;
+    rng_init(&rng, suite_seed());
+    CRYPTO_BUFFER *leaves[LEAVES], *issuers[ISSUERS];
+    for (unsigned i = 0; i < LEAVES; i++) {
+        leaves[i] = template_buffer(&leaf, i);
+    }
+    for (unsigned i = 0; i < ISSUERS; i++) {
+        issuers[i] = template_buffer(&ca, 1000 + i);
+    }
+    struct intern *batched = table(8), *single = table(8);
+    batched->hash_mask = single->hash_mask = 0x7; /* crowded: guesses are often wrong */
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        CRYPTO_BUFFER *certs[INTERN_QUERIES_MAX][3];
+        struct intern_query queries[INTERN_QUERIES_MAX];
+        size_t count = rng_below(&rng, INTERN_QUERIES_MAX + 1);
+        for (size_t q = 0; q < count; q++) {
+            certs[q][0] = leaves[rng_below(&rng, LEAVES)];
+            certs[q][1] = issuers[rng_below(&rng, ISSUERS)];
+            certs[q][2] = issuers[rng_below(&rng, ISSUERS)];
+            queries[q] = (struct intern_query){.certs = certs[q], .count = 1 + rng_below(&rng, 3)};
+        }
+        intern_chains(batched, queries, count);
+        for (size_t q = 0; q < count; q++) {
+            struct chain *one = intern_chain(single, certs[q], queries[q].count);
+            const struct chain *chain = queries[q].chain;
+            CU_ASSERT_EQUAL_FATAL(chain->count, queries[q].count);
+            for (uint32_t i = 0; i < chain->count; i++) {
+                struct span sent =
+                    span_of(CRYPTO_BUFFER_data(certs[q][i]), CRYPTO_BUFFER_len(certs[q][i]));
+                CU_ASSERT_TRUE(span_equal(chain->certs[i]->der, sent));
+                CU_ASSERT_TRUE(span_equal(one->certs[i]->der, sent));
+            }
+        }
+        for (size_t q = 0; q < count; q++) {
+            CU_ASSERT_TRUE(queries[q].chain->refs > 0);
+            intern_release(batched, queries[q].chain);
+        }
+        for (uint32_t i = 0; i < single->ring_count; i++) {
+            single->ring[i]->refs = 0; /* all were for this round */
+        }
+    }
+    struct intern_stats of_batched, of_single;
+    intern_get_stats(batched, &of_batched);
+    intern_get_stats(single, &of_single);
+    CU_ASSERT_EQUAL(of_batched.chain_hits, of_single.chain_hits);
+    CU_ASSERT_EQUAL(of_batched.chain_misses, of_single.chain_misses);
+    CU_ASSERT_EQUAL(of_batched.cert_hits, of_single.cert_hits);
+    CU_ASSERT_EQUAL(of_batched.evictions, of_single.evictions);
+    CU_ASSERT_TRUE(of_batched.chain_hits > 0 && of_batched.evictions > 0);
+    CU_ASSERT_EQUAL(of_batched.bytes, of_batched.table_bytes + of_batched.record_bytes +
+                                          of_batched.der_bytes + of_batched.chain_bytes);
+    intern_free(batched);
+    intern_free(single);
+    for (unsigned i = 0; i < LEAVES; i++) {
+        CRYPTO_BUFFER_free(leaves[i]);
+    }
+    for (unsigned i = 0; i < ISSUERS; i++) {
+        CRYPTO_BUFFER_free(issuers[i]);
+    }
+    free(leaf.der);
+    free(ca.der);
+}
+
+/* A table that has grown into pages of its own, and is left again. */
+static void test_large_table(void) {
+    enum { ITEMS = 200000 };
+    static uint8_t items[ITEMS];
+    struct intern_table large;
+    intern_table_init(&large, 16);
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        intern_table_add(&large, i * UINT64_C(0x9E3779B97F4A7C15), &items[i]);
+    }
+    CU_ASSERT_EQUAL(large.count, ITEMS);
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        intern_table_remove(&large, i * UINT64_C(0x9E3779B97F4A7C15), &items[i]);
+    }
+    CU_ASSERT_EQUAL(large.count, 0);
+    intern_table_fini(&large);
+}
+
 SUITE_MAIN("intern", {"hits and digests", test_hits_and_digests}, {"malformed", test_malformed},
            {"eviction spares the held", test_eviction_spares_the_held},
            {"growth is bounded", test_growth_is_bounded}, {"second chance", test_second_chance},
            {"permanent bound", test_permanent_bound}, {"random model", test_model},
            {"table alone", test_table_alone}, {"memory is constant", test_memory_is_constant},
-           {"bad configuration", test_bad_configuration})
+           {"bad configuration", test_bad_configuration}, {"hash", test_hash},
+           {"batches", test_batches}, {"a large table", test_large_table})
