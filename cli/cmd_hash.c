@@ -1,4 +1,5 @@
 /* pinsweep hash: certificates in files to pins. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,8 @@ struct hash {
     struct trust_store store;
     struct pin_table table;
     struct sink *sink;
+    pthread_mutex_t held_lock;
+    struct sink_block *held; /* lines for the writer, not held longer than till the next progress */
     uint64_t started_ns, shown_ns;
 };
 
@@ -216,25 +219,34 @@ static void print_help(const struct opt_table *table) {
 
 /* --- what the pipeline calls --- */
 
+static void give_lines(struct hash *hash) {
+    if (hash->held != NULL) {
+        sink_give(hash->sink, hash->held);
+        hash->held = NULL;
+    }
+}
+
+/* Gathered: to wake the writer for each block of input would cost more than its lines. They come
+   whole, and stay together. */
 static bool write_lines(void *context, const char *bytes, size_t len) {
     struct hash *hash = context;
-    while (len > 0) {
-        struct sink_block *block = sink_take(hash->sink, SINK_RECORDS, BLOCK_BYTES);
-        if (block == NULL) {
-            if (sink_failed(hash->sink)) {
-                return false;
-            }
-            nanosleep(&(struct timespec){.tv_nsec = WRITER_BEHIND_NS}, NULL);
-            continue;
+    bool good;
+    pthread_mutex_lock(&hash->held_lock);
+    while ((good = !sink_failed(hash->sink)) && len > 0) {
+        struct sink_block *block = hash->held;
+        if (block != NULL && block->capacity - block->len >= len) {
+            memcpy(block->bytes + block->len, bytes, len);
+            block->len += len;
+            break;
         }
-        size_t part = len < block->capacity ? len : block->capacity;
-        memcpy(block->bytes, bytes, part);
-        block->len = part;
-        sink_give(hash->sink, block);
-        bytes += part;
-        len -= part;
+        give_lines(hash);
+        hash->held = sink_take(hash->sink, SINK_RECORDS, len < BLOCK_BYTES ? BLOCK_BYTES : len);
+        if (hash->held == NULL) {
+            nanosleep(&(struct timespec){.tv_nsec = WRITER_BEHIND_NS}, NULL);
+        }
     }
-    return !sink_failed(hash->sink);
+    pthread_mutex_unlock(&hash->held_lock);
+    return good;
 }
 
 static void tell_complaint(void *context, const char *text) {
@@ -242,9 +254,13 @@ static void tell_complaint(void *context, const char *text) {
     log_complaint("%s", text);
 }
 
-static void show_progress(void *context, const struct corpus_stats *stats) {
+static void on_progress(void *context, const struct corpus_stats *stats) {
     struct hash *hash = context;
     uint64_t now_ns = clock_mono_ns(&clock_system);
+    if (pthread_mutex_trylock(&hash->held_lock) == 0) { /* busy: lines are on their way */
+        give_lines(hash);
+        pthread_mutex_unlock(&hash->held_lock);
+    }
     if (!hash->terminal || hash->quiet || now_ns - hash->shown_ns < TERMINAL_NS) {
         return;
     }
@@ -395,6 +411,7 @@ static int run(struct hash *hash) {
     if (hash->terminal && !hash->quiet) {
         log_progress(NULL);
     }
+    give_lines(hash);
     enum err sink_err = sink_close(hash->sink, &sink_note);
     if (sink_err != ERR_NONE && err != ERR_INTERRUPTED) {
         return fail(sink_err, &sink_note); /* says why, where the pipeline only knows that */
@@ -414,8 +431,9 @@ int cmd_hash(int argc, char **argv) {
                                          .stop = &interrupted,
                                          .write = write_lines,
                                          .complain = tell_complaint,
-                                         .progress = show_progress,
+                                         .progress = on_progress,
                                          .context = &hash};
+    pthread_mutex_init(&hash.held_lock, NULL);
     hash.terminal = isatty(STDERR_FILENO) != 0;
     pin_index_init(&hash.index, 1);
     trust_store_init(&hash.store);

@@ -2,9 +2,10 @@
    input, on all cores, in constant memory.
 
    The input is cut into blocks at the borders of its records; workers decode them, walk to the keys
-   and hash these in batches; whoever finishes the next block in order writes it. Memory: for each
-   worker about three blocks with what becomes of them, 2 MB; a longer record makes its block grow,
-   up to CORPUS_RECORD_BYTES_MAX. Reading is done by the workers in turn.
+   and hash these in batches; whoever finishes the next block in order writes it. Large files are
+   read by all workers side by side, pipes and small files by one at a time. Memory: for each worker
+   about three blocks with what becomes of them, 2 MB; a longer record makes its block grow, up to
+   CORPUS_RECORD_BYTES_MAX.
 
    What can be hashed is written. A certificate without a key to be found is broken: told with file
    and offset, counted, passed over. */

@@ -50,6 +50,7 @@ void corpus_block_reset(struct corpus_block *block) {
     buffer_empty(&block->out);
     buffer_empty(&block->lines);
     buffer_empty(&block->complaints);
+    block->range = (struct corpus_range){0};
     block->stats = (struct corpus_stats){0};
 }
 

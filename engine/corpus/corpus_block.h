@@ -3,6 +3,8 @@
 #ifndef PINSWEEP_CORPUS_CORPUS_BLOCK_H
 #define PINSWEEP_CORPUS_CORPUS_BLOCK_H
 
+#include <sys/types.h>
+
 #include "engine/corpus/corpus.h"
 
 /* What all blocks of a file share. Counted by its holders, since the last block may be done long
@@ -23,6 +25,14 @@ struct corpus_piece {
     bool has_header;   /* CSV: its first line is the header */
 };
 
+/* Part of a file, to be read into a block. */
+struct corpus_range {
+    int fd;
+    off_t at;
+    size_t len, got;
+    int error; /* errno, or 0 */
+};
+
 /* Bytes that grow as they are appended. */
 struct corpus_buffer {
     char *bytes;
@@ -40,8 +50,10 @@ struct corpus_line {
 };
 
 struct corpus_block {
-    struct corpus_block *next; /* free list */
+    struct corpus_block *next; /* in a list */
     uint64_t seq;              /* its place in the output */
+    uint32_t worker;           /* that has filled it last */
+    struct corpus_range range; /* what `in` was read from, where it was claimed */
     struct corpus_buffer in;
     uint32_t piece_count;
     struct corpus_piece pieces[CORPUS_PIECES_MAX];

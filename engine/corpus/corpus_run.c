@@ -1,5 +1,7 @@
-/* The pipeline: workers take turns at the feeder, work each on a block of its own, and the one that
-   finishes the next block in order writes it, and all that wait behind it. */
+/* The pipeline. A block is read, cut, hashed and written; reading and hashing go on in all workers
+   side by side. Cutting and writing have an order: whoever comes by when the next block is there
+   does that one, and all that are ready behind it, so that nobody waits for his turn. A worker
+   sleeps only where nothing is to be done, or no block is free. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -15,21 +17,25 @@
 
 struct pipeline {
     const struct corpus_config *config;
-    atomic_bool stop; /* a write failed, or the caller said so */
-
-    pthread_mutex_t feed_lock; /* the feeder */
-    struct corpus_feeder feeder;
+    atomic_bool stop; /* a write failed */
 
     pthread_mutex_t lock; /* all below */
-    pthread_cond_t freed, ended;
-    struct corpus_block *free_blocks;
-    struct corpus_block **ready; /* by seq modulo block_count */
-    uint32_t block_count, workers_left;
-    uint64_t next_seq; /* to be written */
-    bool is_writing;
+    pthread_cond_t changed, ended;
+    uint32_t worker_count, block_count, workers_begun, workers_left, waiting;
+    /* Of each worker: what it has had before is still in its core's cache. */
+    struct corpus_block *free_blocks[CORPUS_THREADS_MAX];
+    uint64_t next_seq;                  /* to be claimed */
+    struct corpus_block **claimed;      /* read, to be cut; by seq modulo block_count */
+    uint64_t next_cut;                  /* seq */
+    struct corpus_block *first, **last; /* to be hashed */
+    struct corpus_block **hashed;       /* by seq modulo block_count */
+    uint64_t next_write;                /* seq */
+    bool is_feeding, is_cutting, is_writing, input_ended;
     struct corpus_stats stats; /* of what is written */
     enum err err;
     struct err_note note;
+
+    struct corpus_feeder feeder; /* see corpus_feed.h for whose it is when */
 
     /* the writer's, whoever that is */
     struct corpus_unique unique;
@@ -128,79 +134,164 @@ static void add_stats(struct corpus_stats *sum, const struct corpus_stats *more)
     sum->empty += more->empty;
 }
 
-/* Under the lock, which is let go while writing. */
+/* --- what all do, under the lock --- */
+
+static void wake_one(struct pipeline *pipeline) {
+    if (pipeline->waiting > 0) {
+        pthread_cond_signal(&pipeline->changed);
+    }
+}
+
+/* A free block, the worker's own if there is one; NULL if there is none. */
+static struct corpus_block *take_block(struct pipeline *pipeline, uint32_t worker) {
+    for (uint32_t i = 0; i < pipeline->worker_count; i++) {
+        struct corpus_block **list = &pipeline->free_blocks[(worker + i) % pipeline->worker_count];
+        struct corpus_block *block = *list;
+        if (block != NULL) {
+            *list = block->next;
+            block->worker = worker;
+            return block;
+        }
+    }
+    return NULL;
+}
+
+static void put_block(struct pipeline *pipeline, struct corpus_block *block) {
+    block->next = pipeline->free_blocks[block->worker];
+    pipeline->free_blocks[block->worker] = block;
+}
+
+static struct corpus_block *take_slot(struct pipeline *pipeline, struct corpus_block **slots,
+                                      uint64_t seq) {
+    struct corpus_block **slot = &slots[seq % pipeline->block_count], *block = *slot;
+    *slot = NULL;
+    return block;
+}
+
+/* Lets the lock go while writing. */
 static void write_ready(struct pipeline *pipeline) {
     struct corpus_block *block;
+    if (pipeline->is_writing) {
+        return;
+    }
     pipeline->is_writing = true;
-    while ((block = pipeline->ready[pipeline->next_seq % pipeline->block_count]) != NULL) {
-        pipeline->ready[pipeline->next_seq % pipeline->block_count] = NULL;
+    while ((block = take_slot(pipeline, pipeline->hashed, pipeline->next_write)) != NULL) {
         pthread_mutex_unlock(&pipeline->lock);
         write_block(pipeline, block);
         pthread_mutex_lock(&pipeline->lock);
         add_stats(&pipeline->stats, &block->stats);
         corpus_block_reset(block);
-        block->next = pipeline->free_blocks;
-        pipeline->free_blocks = block;
-        pipeline->next_seq++;
-        pthread_cond_signal(&pipeline->freed);
+        pipeline->next_write++;
+        put_block(pipeline, block);
+        wake_one(pipeline);
     }
     pipeline->is_writing = false;
 }
 
+/* Lets the lock go while cutting. */
+static void cut_ready(struct pipeline *pipeline) {
+    struct corpus_block *block;
+    if (pipeline->is_cutting) {
+        return;
+    }
+    pipeline->is_cutting = true;
+    while ((block = take_slot(pipeline, pipeline->claimed, pipeline->next_cut)) != NULL) {
+        pthread_mutex_unlock(&pipeline->lock);
+        corpus_feed_cut(&pipeline->feeder, block);
+        pthread_mutex_lock(&pipeline->lock);
+        pipeline->next_cut++;
+        block->next = NULL;
+        *pipeline->last = block;
+        pipeline->last = &block->next;
+        wake_one(pipeline);
+    }
+    pipeline->is_cutting = false;
+}
+
 /* --- workers --- */
 
-static struct corpus_block *take_block(struct pipeline *pipeline) {
-    pthread_mutex_lock(&pipeline->lock);
-    while (pipeline->free_blocks == NULL) {
-        pthread_cond_wait(&pipeline->freed, &pipeline->lock);
+/* Reads the next range of the file that is open into the block; false if there is none. */
+static bool read_range(struct pipeline *pipeline, struct corpus_block *block) {
+    if (pipeline->is_feeding || atomic_load(&pipeline->stop) ||
+        !corpus_feed_claim(&pipeline->feeder, block)) {
+        return false;
     }
-    struct corpus_block *block = pipeline->free_blocks;
-    pipeline->free_blocks = block->next;
+    block->seq = pipeline->next_seq++;
     pthread_mutex_unlock(&pipeline->lock);
-    return block;
-}
-
-static void give_back(struct pipeline *pipeline, struct corpus_block *block) {
+    corpus_feed_read(block);
     pthread_mutex_lock(&pipeline->lock);
-    block->next = pipeline->free_blocks;
-    pipeline->free_blocks = block;
-    pthread_cond_signal(&pipeline->freed);
-    pthread_mutex_unlock(&pipeline->lock);
+    pipeline->claimed[block->seq % pipeline->block_count] = block;
+    cut_ready(pipeline);
+    return true;
 }
 
-static void deliver(struct pipeline *pipeline, struct corpus_block *block) {
-    pthread_mutex_lock(&pipeline->lock);
-    pipeline->ready[block->seq % pipeline->block_count] = block;
-    if (!pipeline->is_writing) {
-        write_ready(pipeline);
-    }
-    pthread_mutex_unlock(&pipeline->lock);
-}
-
+/* Reads a block all at once, to be hashed; false at the end, or because it is not the time. */
 static bool feed(struct pipeline *pipeline, struct corpus_block *block) {
-    pthread_mutex_lock(&pipeline->feed_lock);
+    if (pipeline->is_feeding || pipeline->is_cutting || pipeline->input_ended ||
+        pipeline->next_cut != pipeline->next_seq) {
+        return false;
+    }
+    pipeline->is_feeding = true;
+    pthread_mutex_unlock(&pipeline->lock);
     bool more = !atomic_load(&pipeline->stop) && corpus_feed(&pipeline->feeder, block);
-    pthread_mutex_unlock(&pipeline->feed_lock);
-    return more;
+    pthread_mutex_lock(&pipeline->lock);
+    pipeline->is_feeding = false;
+    if (!more) {
+        pipeline->input_ended = true;
+        pthread_cond_broadcast(&pipeline->changed);
+        return false;
+    }
+    block->seq = pipeline->next_seq++;
+    pipeline->next_cut++;
+    wake_one(pipeline);
+    return true;
+}
+
+/* A block to be hashed; NULL when there will be none any more. */
+static struct corpus_block *next_block(struct pipeline *pipeline, uint32_t worker) {
+    for (;;) {
+        struct corpus_block *block = pipeline->first;
+        if (block != NULL) {
+            pipeline->first = block->next;
+            pipeline->last = pipeline->first == NULL ? &pipeline->first : pipeline->last;
+            return block;
+        }
+        if ((block = take_block(pipeline, worker)) != NULL) {
+            if (read_range(pipeline, block)) {
+                continue;
+            }
+            if (feed(pipeline, block)) {
+                return block;
+            }
+            put_block(pipeline, block);
+        }
+        if (pipeline->input_ended && pipeline->next_cut == pipeline->next_seq &&
+            pipeline->first == NULL) {
+            return NULL;
+        }
+        pipeline->waiting++;
+        pthread_cond_wait(&pipeline->changed, &pipeline->lock);
+        pipeline->waiting--;
+    }
 }
 
 static void *worker_main(void *context) {
     struct pipeline *pipeline = context;
     struct corpus_batch *batch = corpus_batch_new(pipeline->config);
-    for (;;) {
-        struct corpus_block *block = take_block(pipeline);
-        if (!feed(pipeline, block)) {
-            give_back(pipeline, block);
-            break;
-        }
-        corpus_batch_run(batch, block);
-        deliver(pipeline, block);
-    }
-    corpus_batch_free(batch);
+    struct corpus_block *block;
     pthread_mutex_lock(&pipeline->lock);
+    uint32_t worker = pipeline->workers_begun++;
+    while ((block = next_block(pipeline, worker)) != NULL) {
+        pthread_mutex_unlock(&pipeline->lock);
+        corpus_batch_run(batch, block);
+        pthread_mutex_lock(&pipeline->lock);
+        pipeline->hashed[block->seq % pipeline->block_count] = block;
+        write_ready(pipeline);
+    }
     pipeline->workers_left--;
     pthread_cond_signal(&pipeline->ended);
     pthread_mutex_unlock(&pipeline->lock);
+    corpus_batch_free(batch);
     return NULL;
 }
 
@@ -215,39 +306,40 @@ static uint32_t threads_of_process(void) {
 
 static void pipeline_init(struct pipeline *pipeline, const struct corpus_config *config,
                           uint32_t threads) {
-    *pipeline = (struct pipeline){.config = config, .block_count = 2 * threads + 2};
+    *pipeline = (struct pipeline){
+        .config = config, .worker_count = threads, .block_count = 2 * threads + 2};
     pthread_condattr_t monotonic;
-    pthread_mutex_init(&pipeline->feed_lock, NULL);
     pthread_mutex_init(&pipeline->lock, NULL);
-    pthread_cond_init(&pipeline->freed, NULL);
+    pthread_cond_init(&pipeline->changed, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&pipeline->ended, &monotonic);
     pthread_condattr_destroy(&monotonic);
     corpus_feeder_init(&pipeline->feeder, config);
     pipeline->unique.count_max = config->unique_max;
-    pipeline->ready = calloc(pipeline->block_count, sizeof(struct corpus_block *));
-    CHECK(pipeline->ready != NULL);
+    pipeline->last = &pipeline->first;
+    pipeline->claimed = calloc(pipeline->block_count, sizeof(struct corpus_block *));
+    pipeline->hashed = calloc(pipeline->block_count, sizeof(struct corpus_block *));
+    CHECK(pipeline->claimed != NULL && pipeline->hashed != NULL);
     for (uint32_t i = 0; i < pipeline->block_count; i++) {
         struct corpus_block *block = corpus_block_new();
-        block->next = pipeline->free_blocks;
-        pipeline->free_blocks = block;
+        block->worker = i % threads;
+        put_block(pipeline, block);
     }
 }
 
 static void pipeline_fini(struct pipeline *pipeline) {
-    while (pipeline->free_blocks != NULL) {
-        struct corpus_block *next = pipeline->free_blocks->next;
-        corpus_block_free(pipeline->free_blocks);
-        pipeline->free_blocks = next;
+    struct corpus_block *block;
+    while ((block = take_block(pipeline, 0)) != NULL) {
+        corpus_block_free(block);
     }
-    free(pipeline->ready);
+    free(pipeline->claimed);
+    free(pipeline->hashed);
     corpus_feeder_fini(&pipeline->feeder);
     corpus_unique_fini(&pipeline->unique);
     pthread_cond_destroy(&pipeline->ended);
-    pthread_cond_destroy(&pipeline->freed);
+    pthread_cond_destroy(&pipeline->changed);
     pthread_mutex_destroy(&pipeline->lock);
-    pthread_mutex_destroy(&pipeline->feed_lock);
 }
 
 static void watch(struct pipeline *pipeline) {

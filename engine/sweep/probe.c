@@ -265,8 +265,8 @@ void probe_open(struct worker *worker, struct probe *probe) {
     probe_move(probe, PROBE_OPEN);
 }
 
-/* Copies what the attempt showed; the chain is interned while the SSL object still holds it. */
-static enum outcome keep_evidence(struct worker *worker, struct probe *probe) {
+/* Copies what the attempt showed. */
+static enum outcome keep_evidence(struct worker *worker, struct probe *probe, struct chain *chain) {
     const struct conn *conn = probe->conn;
     enum outcome outcome = conn->outcome;
     probe->facts = conn->tls.facts;
@@ -274,13 +274,10 @@ static enum outcome keep_evidence(struct worker *worker, struct probe *probe) {
     probe->connected_ns = conn->times.connected;
     probe->finished_ns = conn->times.finished;
     drop_chain(worker, probe);
+    probe->chain = chain;
     CRYPTO_BUFFER *certs[CHAIN_CERTS_MAX];
-    size_t count = tls_peer_chain(&conn->tls, certs);
-    if (count > CHAIN_CERTS_MAX) {
+    if (chain == NULL && tls_peer_chain(&conn->tls, certs) > CHAIN_CERTS_MAX) {
         return outcome == OUTCOME_SUCCESS ? OUTCOME_CHAIN_TOO_LARGE : outcome;
-    }
-    if (count > 0) {
-        probe->chain = intern_chain(worker->intern, certs, count);
     }
     if (outcome != OUTCOME_SUCCESS) {
         return outcome;
@@ -312,9 +309,9 @@ static void fall_back(struct worker *worker, struct probe *probe, bool has_time)
     }
 }
 
-void probe_on_finished(struct worker *worker, struct probe *probe) {
+void probe_on_finished(struct worker *worker, struct probe *probe, struct chain *chain) {
     struct target *target = probe->target;
-    enum outcome outcome = keep_evidence(worker, probe);
+    enum outcome outcome = keep_evidence(worker, probe, chain);
     bool fallback = probe->conn->tls.fallback;
     probe->outcome = outcome;
     conn_release(worker->conns, probe->conn);

@@ -22,8 +22,9 @@ void probe_start_target(struct worker *worker, struct target *target);
 void probe_on_resolved(struct worker *worker, struct target *target);
 /* A connection slot is free: opens the probe's next attempt, or parks it. */
 void probe_open(struct worker *worker, struct probe *probe);
-/* The attempt ended: keeps the evidence, then next address, another round, or done. */
-void probe_on_finished(struct worker *worker, struct probe *probe);
+/* The attempt ended: keeps the evidence, then next address, another round, or done. Takes over the
+   reference on the chain that the peer sent; NULL: none, or one that is too large. */
+void probe_on_finished(struct worker *worker, struct probe *probe, struct chain *chain);
 void probe_on_park_timer(struct worker *worker, struct probe *probe);
 void probe_on_target_timer(struct worker *worker, struct target *target);
 /* Every target ends now; what is not known is cancelled. */

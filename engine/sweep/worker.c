@@ -276,15 +276,47 @@ static void worker_expire(struct worker *worker) {
 
 /* --- collect --- */
 
+/* Interns the chains of finished connections side by side, while their SSL objects still hold them.
+   NULL where there is none, or one that is too large. */
+static void intern_finished(struct worker *worker, struct conn *const conns[], size_t conn_count,
+                            struct chain *out_chains[]) {
+    CRYPTO_BUFFER *certs[INTERN_QUERIES_MAX][CHAIN_CERTS_MAX];
+    struct intern_query queries[INTERN_QUERIES_MAX];
+    size_t of_conn[INTERN_QUERIES_MAX], query_count = 0;
+    for (size_t i = 0; i < conn_count; i++) {
+        size_t count = tls_peer_chain(&conns[i]->tls, certs[i]);
+        out_chains[i] = NULL;
+        if (count > 0 && count <= CHAIN_CERTS_MAX) {
+            of_conn[query_count] = i;
+            queries[query_count++] = (struct intern_query){.certs = certs[i], .count = count};
+        }
+    }
+    intern_chains(worker->intern, queries, query_count);
+    for (size_t i = 0; i < query_count; i++) {
+        out_chains[of_conn[i]] = queries[i].chain;
+    }
+}
+
 static void worker_collect(struct worker *worker) {
     collect_names(worker);
-    struct conn *conn;
-    while ((conn = conns_next_finished(worker->conns)) != NULL) {
-        pace_note_finished(&worker->pace, conn->outcome == OUTCOME_SUCCESS
-                                              ? conn->times.finished - conn->times.opened
-                                              : 0);
-        probe_on_finished(worker, conn->owner);
-    }
+    struct conn *conns[INTERN_QUERIES_MAX];
+    struct chain *chains[INTERN_QUERIES_MAX];
+    size_t count;
+    do {
+        count = 0;
+        while (count < INTERN_QUERIES_MAX &&
+               (conns[count] = conns_next_finished(worker->conns)) != NULL) {
+            count++;
+        }
+        intern_finished(worker, conns, count, chains);
+        for (size_t i = 0; i < count; i++) {
+            const struct conn *conn = conns[i];
+            pace_note_finished(&worker->pace, conn->outcome == OUTCOME_SUCCESS
+                                                  ? conn->times.finished - conn->times.opened
+                                                  : 0);
+            probe_on_finished(worker, conn->owner, chains[i]);
+        }
+    } while (count == INTERN_QUERIES_MAX);
     pace_tick(&worker->pace, worker->now_ns);
 }
 
