@@ -17,6 +17,7 @@ static const struct command commands[] = {
      cmd_inspect},
     {"hash", "hash the certificates in files: bundles, dumps, other scanners' outputs", cmd_hash},
     {"pins", "pin policies: what they mean, and their forms for other clients", cmd_pins},
+    {"diff", "what changed from one sweep to another", cmd_diff},
     {"report", "sweeps, diffs and impact analyses as one HTML page", cmd_report},
     {"bench", "measure handshakes on this machine, against what they cannot be less than",
      cmd_bench},

@@ -43,27 +43,41 @@ static void *grow(struct snapshot *snapshot, void *items, size_t item_len, uint3
         }                                                                                          \
     } while (0)
 
-static uint64_t hash_bytes(const struct snapshot *snapshot, const void *bytes, size_t len) {
-    return XXH3_64bits_withSeed(bytes, len, snapshot->seed);
+static uint32_t hash_bytes(const struct snapshot *snapshot, const void *bytes, size_t len) {
+    return (uint32_t)XXH3_64bits_withSeed(bytes, len, snapshot->seed);
 }
 
-/* Doubles the table when it is half full; hash_of gives the hash of the element of an index. */
-static bool table_reserve(struct snapshot *snapshot, struct snapshot_table *table,
-                          uint64_t (*hash_of)(const struct snapshot *snapshot, uint32_t idx)) {
+/* The slot that holds an element of this hash which `same` says yes to, else the empty one where it
+   belongs. */
+static struct snapshot_slot *
+table_find(const struct snapshot *snapshot, const struct snapshot_table *table, uint32_t hash,
+           bool (*same)(const struct snapshot *snapshot, uint32_t idx, struct span key),
+           struct span key) {
+    uint32_t at = hash & table->mask;
+    for (; table->slots[at].idx != 0; at = (at + 1) & table->mask) {
+        if (table->slots[at].hash == hash && same(snapshot, table->slots[at].idx - 1, key)) {
+            break;
+        }
+    }
+    return &table->slots[at];
+}
+
+/* Doubles the table when it is half full. */
+static bool table_reserve(struct snapshot *snapshot, struct snapshot_table *table) {
     uint32_t size = table->slots == NULL ? 0 : table->mask + 1;
     if (table->used + 1 <= size / 2) {
         return true;
     }
     uint32_t wanted = size < 1024 ? 1024 : size * 2;
-    uint32_t *slots = wanted > size ? calloc(wanted, sizeof *slots) : NULL;
+    struct snapshot_slot *slots = wanted > size ? calloc(wanted, sizeof *slots) : NULL;
     if (slots == NULL) {
         snapshot->failed = true;
         return false;
     }
     for (uint32_t i = 0; i < size; i++) {
-        if (table->slots[i] != 0) {
-            uint32_t at = (uint32_t)hash_of(snapshot, table->slots[i] - 1) & (wanted - 1);
-            while (slots[at] != 0) {
+        if (table->slots[i].idx != 0) {
+            uint32_t at = table->slots[i].hash & (wanted - 1);
+            while (slots[at].idx != 0) {
                 at = (at + 1) & (wanted - 1);
             }
             slots[at] = table->slots[i];
@@ -75,16 +89,17 @@ static bool table_reserve(struct snapshot *snapshot, struct snapshot_table *tabl
     return true;
 }
 
-static uint64_t text_hash(const struct snapshot *snapshot, uint32_t idx) {
-    return hash_bytes(snapshot, snapshot->all_texts[idx], strlen(snapshot->all_texts[idx]));
+static bool text_same(const struct snapshot *snapshot, uint32_t idx, struct span key) {
+    const char *have = snapshot->all_texts[idx];
+    return strncmp(have, (const char *)key.data, key.len) == 0 && have[key.len] == '\0';
 }
 
-static uint64_t cert_hash(const struct snapshot *snapshot, uint32_t idx) {
-    return hash_bytes(snapshot, snapshot->certs[idx].cert_sha256, SHA256_LEN);
+static bool cert_same(const struct snapshot *snapshot, uint32_t idx, struct span key) {
+    return memcmp(snapshot->certs[idx].cert_sha256, key.data, SHA256_LEN) == 0;
 }
 
-static uint64_t chain_hash(const struct snapshot *snapshot, uint32_t idx) {
-    return hash_bytes(snapshot, snapshot->chains[idx].id, SHA256_LEN);
+static bool chain_same(const struct snapshot *snapshot, uint32_t idx, struct span key) {
+    return memcmp(snapshot->chains[idx].id, key.data, SHA256_LEN) == 0;
 }
 
 void snapshot_init(struct snapshot *snapshot) {
@@ -112,16 +127,13 @@ void snapshot_fini(struct snapshot *snapshot) {
 
 const char *snapshot_text(struct snapshot *snapshot, struct span text) {
     text.len = span_find(text, 0); /* records hold no NUL; a forged one ends there */
-    if (text.len == 0 || !table_reserve(snapshot, &snapshot->text_table, text_hash)) {
+    if (text.len == 0 || !table_reserve(snapshot, &snapshot->text_table)) {
         return "";
     }
-    struct snapshot_table *table = &snapshot->text_table;
-    uint32_t at = (uint32_t)hash_bytes(snapshot, text.data, text.len) & table->mask;
-    for (; table->slots[at] != 0; at = (at + 1) & table->mask) {
-        const char *have = snapshot->all_texts[table->slots[at] - 1];
-        if (strncmp(have, (const char *)text.data, text.len) == 0 && have[text.len] == '\0') {
-            return have;
-        }
+    uint32_t hash = hash_bytes(snapshot, text.data, text.len);
+    struct snapshot_slot *slot = table_find(snapshot, &snapshot->text_table, hash, text_same, text);
+    if (slot->idx != 0) {
+        return snapshot->all_texts[slot->idx - 1];
     }
     uint32_t idx;
     APPEND(snapshot, all_texts, idx);
@@ -129,8 +141,8 @@ const char *snapshot_text(struct snapshot *snapshot, struct span text) {
         return "";
     }
     snapshot->all_texts[idx] = arena_copy_text(&snapshot->texts, text);
-    table->slots[at] = idx + 1;
-    table->used++;
+    *slot = (struct snapshot_slot){.hash = hash, .idx = idx + 1};
+    snapshot->text_table.used++;
     return snapshot->all_texts[idx];
 }
 
@@ -157,33 +169,23 @@ uint32_t snapshot_profile(struct snapshot *snapshot, struct span name) {
 
 uint32_t snapshot_find_cert(const struct snapshot *snapshot,
                             const uint8_t cert_sha256[SHA256_LEN]) {
-    const struct snapshot_table *table = &snapshot->cert_table;
-    if (table->slots == NULL) {
+    if (snapshot->cert_table.slots == NULL) {
         return SNAPSHOT_NONE;
     }
-    uint32_t at = (uint32_t)hash_bytes(snapshot, cert_sha256, SHA256_LEN) & table->mask;
-    for (; table->slots[at] != 0; at = (at + 1) & table->mask) {
-        uint32_t idx = table->slots[at] - 1;
-        if (memcmp(snapshot->certs[idx].cert_sha256, cert_sha256, SHA256_LEN) == 0) {
-            return idx;
-        }
-    }
-    return SNAPSHOT_NONE;
-}
-
-/* Puts a new element's index where a search for it ends. */
-static void table_insert(struct snapshot_table *table, uint64_t hash, uint32_t idx) {
-    uint32_t at = (uint32_t)hash & table->mask;
-    while (table->slots[at] != 0) {
-        at = (at + 1) & table->mask;
-    }
-    table->slots[at] = idx + 1;
-    table->used++;
+    struct span key = span_of(cert_sha256, SHA256_LEN);
+    uint32_t hash = hash_bytes(snapshot, cert_sha256, SHA256_LEN);
+    return table_find(snapshot, &snapshot->cert_table, hash, cert_same, key)->idx - 1;
 }
 
 uint32_t snapshot_cert(struct snapshot *snapshot, const uint8_t cert_sha256[SHA256_LEN]) {
-    uint32_t idx = snapshot_find_cert(snapshot, cert_sha256);
-    if (idx != SNAPSHOT_NONE || !table_reserve(snapshot, &snapshot->cert_table, cert_hash)) {
+    if (!table_reserve(snapshot, &snapshot->cert_table)) {
+        return SNAPSHOT_NONE;
+    }
+    uint32_t hash = hash_bytes(snapshot, cert_sha256, SHA256_LEN);
+    struct snapshot_slot *slot = table_find(snapshot, &snapshot->cert_table, hash, cert_same,
+                                            span_of(cert_sha256, SHA256_LEN));
+    uint32_t idx = slot->idx - 1;
+    if (idx != SNAPSHOT_NONE) {
         return idx;
     }
     APPEND(snapshot, certs, idx);
@@ -193,7 +195,8 @@ uint32_t snapshot_cert(struct snapshot *snapshot, const uint8_t cert_sha256[SHA2
         cert->subject = cert->issuer = cert->serial = cert->key = "";
         cert->not_before = cert->not_after = cert->first_sct_s = DATETIME_NONE;
         cert->strict = true;
-        table_insert(&snapshot->cert_table, cert_hash(snapshot, idx), idx);
+        *slot = (struct snapshot_slot){.hash = hash, .idx = idx + 1};
+        snapshot->cert_table.used++;
     }
     return idx;
 }
@@ -243,29 +246,30 @@ bool snapshot_cert_fill(struct snapshot *snapshot, uint32_t cert_idx, struct spa
 }
 
 uint32_t snapshot_find_chain(const struct snapshot *snapshot, const uint8_t id[SHA256_LEN]) {
-    const struct snapshot_table *table = &snapshot->chain_table;
-    if (table->slots == NULL) {
+    if (snapshot->chain_table.slots == NULL) {
         return SNAPSHOT_NONE;
     }
-    uint32_t at = (uint32_t)hash_bytes(snapshot, id, SHA256_LEN) & table->mask;
-    for (; table->slots[at] != 0; at = (at + 1) & table->mask) {
-        uint32_t idx = table->slots[at] - 1;
-        if (memcmp(snapshot->chains[idx].id, id, SHA256_LEN) == 0) {
-            return idx;
-        }
-    }
-    return SNAPSHOT_NONE;
+    struct span key = span_of(id, SHA256_LEN);
+    uint32_t hash = hash_bytes(snapshot, id, SHA256_LEN);
+    return table_find(snapshot, &snapshot->chain_table, hash, chain_same, key)->idx - 1;
 }
 
 uint32_t snapshot_chain(struct snapshot *snapshot, const uint8_t id[SHA256_LEN]) {
-    uint32_t idx = snapshot_find_chain(snapshot, id);
-    if (idx != SNAPSHOT_NONE || !table_reserve(snapshot, &snapshot->chain_table, chain_hash)) {
+    if (!table_reserve(snapshot, &snapshot->chain_table)) {
+        return SNAPSHOT_NONE;
+    }
+    uint32_t hash = hash_bytes(snapshot, id, SHA256_LEN);
+    struct snapshot_slot *slot =
+        table_find(snapshot, &snapshot->chain_table, hash, chain_same, span_of(id, SHA256_LEN));
+    uint32_t idx = slot->idx - 1;
+    if (idx != SNAPSHOT_NONE) {
         return idx;
     }
     APPEND(snapshot, chains, idx);
     if (idx != SNAPSHOT_NONE) {
         memcpy(snapshot->chains[idx].id, id, SHA256_LEN);
-        table_insert(&snapshot->chain_table, chain_hash(snapshot, idx), idx);
+        *slot = (struct snapshot_slot){.hash = hash, .idx = idx + 1};
+        snapshot->chain_table.used++;
     }
     return idx;
 }
@@ -396,7 +400,8 @@ size_t snapshot_bytes(const struct snapshot *snapshot) {
                                              &snapshot->chain_table};
     size_t bytes = snapshot->texts.used_bytes;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        bytes += tables[i]->slots == NULL ? 0 : ((size_t)tables[i]->mask + 1) * sizeof(uint32_t);
+        bytes +=
+            tables[i]->slots == NULL ? 0 : ((size_t)tables[i]->mask + 1) * sizeof *tables[i]->slots;
     }
 #define ARRAY_BYTES(name) ((size_t)snapshot->name##_capacity * sizeof *snapshot->name)
     bytes += ARRAY_BYTES(targets) + ARRAY_BYTES(views) + ARRAY_BYTES(sets) + ARRAY_BYTES(chains) +

@@ -121,7 +121,11 @@ struct snapshot {
     /* Private to snapshot.c. */
     struct arena texts;
     struct snapshot_table {
-        uint32_t *slots; /* open addressing, power of two: index + 1 */
+        /* Open addressing, power of two. The hash stands beside the index, so that
+           only what is probably the same is looked at. */
+        struct snapshot_slot {
+            uint32_t hash, idx; /* index + 1; 0: empty */
+        } * slots;
         uint32_t mask, used;
     } text_table, cert_table, chain_table;
     SNAPSHOT_ARRAY(const char *, all_texts);

@@ -155,6 +155,30 @@ def at(record, path):
     return record
 
 
+def change():
+    side = {"time": "2026-11-24T02:11:09.123Z", "status": "success", "verdict": "match",
+            "would_be": "match", "pin": "sha256/" + key("root"), "reason": "", "expires": None,
+            "address": "192.0.2.7", "chain_id": digest("chain"), "certificate": digest("leaf"),
+            "spki_sha256": key("leaf"), "subject": "CN=leaf", "issuer": "CN=ca",
+            "not_before": "2026-01-01T00:00:00Z", "not_after": None, "path": [digest("leaf")],
+            "anchor_subject": "CN=root", "anchor_spki_sha256": key("root"), "pkix": "",
+            "addresses": ["192.0.2.7"]}
+    return {"schema": 1, "type": "change", "change": "key-rotated", "regression": False,
+            "host": "api.bank.example", "port": 443, "sni": "", "pin_host": "", "tag": "",
+            "owner": "", "application": "", "key_type": "any", "trust": "", "pin_set": "",
+            "window_days": -1, "detail": "", "before": side, "after": dict(side)}
+
+
+def diff_summary():
+    schema = json.loads((DATA / "diff.schema.json").read_text("utf-8"))
+    kinds = schema["$defs"]["change"]["properties"]["change"]["enum"]
+    sweep = {"source": "store.db", "sweep": "s", "started": "2026-11-24T02:11:09.123Z", "whole": True,
+             "targets": 5}
+    return {"schema": 1, "type": "diff-summary", "before": sweep, "after": dict(sweep), "matched": 5,
+            "unchanged": 4, "not_compared": 0, "regressions": 1, "windows_days": [1, 7],
+            "changes": dict.fromkeys(kinds, 0) | {"unreachable": 1}}
+
+
 class Validate(unittest.TestCase):
     def run_on(self, kind, data, *options):
         with tempfile.NamedTemporaryFile(suffix=".ndjson") as file:
@@ -287,6 +311,20 @@ class Validate(unittest.TestCase):
             bad.append(record)
         bad.append(dict(copy.deepcopy(GOOD["bench"]), ended="2026-11-24T02:11:09.122Z"))
         self.assert_all_bad("bench", bad)
+
+    def test_diff(self):
+        good = change(), diff_summary(), dict(change(), change="new", before=None)
+        self.assert_good("diff", self.lines("diff", *good))
+        bad = [dict(change(), change="new"), dict(change(), before=None), dict(change(), window_days=7),
+               dict(diff_summary(), unchanged=6), dict(diff_summary(), matched=4),
+               dict(diff_summary(), regressions=2), dict(change(), change="worse"),
+               dict(change(), after=dict(change()["after"], more=1))]
+        for record in change(), diff_summary(), change()["before"]:
+            for name in record:
+                changed = copy.deepcopy(record)
+                del changed[name]
+                bad.append(changed if "type" in record else dict(change(), before=changed))
+        self.assert_all_bad("diff", bad)
 
     def test_lines(self):
         good = self.lines("verdict", GOOD["verdict"])

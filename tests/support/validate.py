@@ -162,7 +162,26 @@ def check_bench(record):
         yield "ended", "before it started"
 
 
-CHECKS = {"bench": check_bench, "verdict": check_verdict, "chain": check_chain, "metadata": check_metadata}
+def check_change(record):
+    for side, change in ("before", "new"), ("after", "gone"):
+        if (record[side] is None) != (record["change"] == change):
+            yield side, f"of a change {record['change']}"
+    if (record["window_days"] >= 0) != (record["change"] == "expiry-window"):
+        yield "window_days", f"of a change {record['change']}"
+
+
+def check_diff_summary(record):
+    if record["unchanged"] + record["not_compared"] > record["matched"]:
+        yield "unchanged", f"{record['unchanged']} and {record['not_compared']} not compared, of {record['matched']}"
+    for side, change in ("after", "new"), ("before", "gone"):
+        if record["matched"] + record["changes"][change] != record[side]["targets"]:
+            yield side + ".targets", "not those in both and those that are only here"
+    if record["regressions"] > sum(record["changes"].values()):
+        yield "regressions", "more than changes"
+
+
+CHECKS = {"bench": check_bench, "verdict": check_verdict, "chain": check_chain, "metadata": check_metadata,
+          "change": check_change, "diff-summary": check_diff_summary}
 
 
 def where(error):

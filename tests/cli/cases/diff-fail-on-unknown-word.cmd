@@ -1,0 +1,1 @@
+diff a b --fail-on worse

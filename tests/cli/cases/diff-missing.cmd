@@ -1,0 +1,1 @@
+diff a.ndjson b.ndjson

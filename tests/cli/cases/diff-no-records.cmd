@@ -1,0 +1,1 @@
+diff no.txt no.txt

@@ -1,0 +1,1 @@
+diff $ROOT/tests/cli/cases/diff-text.d/before.ndjson - --limit 0

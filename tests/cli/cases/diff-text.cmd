@@ -1,0 +1,1 @@
+diff before.ndjson after.ndjson
