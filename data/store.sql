@@ -1,6 +1,6 @@
 -- The store of `pinsweep sweep --store FILE`: an SQLite database in WAL mode. This is its schema,
 -- exactly as the program creates it; it may be read with the sqlite3 shell at any time, also while a
--- sweep runs (what a transaction of a second or so has committed is there).
+-- sweep runs (a few transactions a second commit what was seen).
 --
 --   sqlite3 fleet.db "SELECT host, port, verdict FROM targets WHERE sweep = '...' AND verdict = 'mismatch'"
 --

@@ -2,9 +2,9 @@
    after an interruption, and remembers the paths of known chains for the next.
 
    A sweep's rows are inserted in the order in which they come, by prepared statements, in one
-   transaction a second or so; of a known chain or certificate only the digest is looked up, in
-   memory (about 90 bytes a chain and its certificates). The first commit holds the sweep's own row:
-   however the process ends, the store says what was done.
+   transaction each quarter of a second or so; of a known chain or certificate only the digest is
+   looked up, in memory (about 90 bytes a chain and its certificates). The first commit holds the
+   sweep's own row: however the process ends, the store says what was done.
 
    What is remembered: of every chain in the store the paths in those profiles whose anchors, in
    their order, are the same, verified by the same version of this program (40 to 80 bytes a chain).

@@ -1,7 +1,7 @@
 /* What keeps a sweep beside its records: a small table of functions that a higher floor implements
    (engine/history/store_writer.h) and the command line wires. Records and rows go together: a block
    carries beside its NDJSON bytes the rows of the same targets, in the binary form below; the
-   writer thread writes the bytes, has the keeper put the rows, and about once a second has it
+   writer thread writes the bytes, has the keeper put the rows, and a few times a second has it
    commit them together with the lengths of the output files. So an interrupted sweep, however it
    ended, can go on where the last commit was.
 

@@ -5,7 +5,7 @@
    back to the last line that was written whole where the output is a file.
 
    With a keeper (keeper.h) the blocks of the records carry rows too: they are put when the bytes
-   are written, and committed with the lengths of the files about once a second and at the end. The
+   are written, and committed with the lengths of the files a few times a second and at the end. The
    files are on the disk before that (fdatasync), so that they never hold less than was committed.
 
    Back-pressure: sink_take returns NULL while all blocks are with the writer. A failed sink

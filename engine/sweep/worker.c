@@ -516,9 +516,10 @@ static void worker_judge(struct worker *worker) {
 }
 
 static void worker_flush(struct worker *worker, bool all) {
+    uint64_t age_ns = worker->config->keeper != NULL ? STORE_COMMIT_NS : FLUSH_NS;
     for (int i = 0; i < SINK_STREAM_COUNT; i++) {
         if (worker->blocks[i] != NULL &&
-            (all || worker->now_ns - worker->block_since_ns[i] >= FLUSH_NS)) {
+            (all || worker->now_ns - worker->block_since_ns[i] >= age_ns)) {
             block_give(worker, (enum sink_stream)i);
         }
     }
