@@ -69,6 +69,8 @@ struct bench_cell {
     struct bench_series cpu, user, system; /* us a handshake */
     struct bench_series by_floor;          /* cpu against the floor of the same turns */
     struct bench_series by_parts;          /* cpu against what it is made of; empty: not known */
+    struct bench_series cpu_by_fewest;  /* cpu against that of the fewest threads; empty: is it */
+    struct bench_series wall_by_fewest; /* per_second likewise */
     struct bench_series per_second, busy, max_rss;
     struct measure_counts counts; /* of all rounds */
 };

@@ -163,6 +163,8 @@ static void write_cells(struct json *json, const struct bench_result *result) {
         key_series(json, "system_us", &cell->system);
         key_series(json, "by_floor", &cell->by_floor);
         key_series(json, "by_parts", &cell->by_parts);
+        key_series(json, "cpu_by_fewest_threads", &cell->cpu_by_fewest);
+        key_series(json, "wall_by_fewest_threads", &cell->wall_by_fewest);
         json_key_u64(json, "per_minute_and_core",
                      cpu.median > 0 ? (uint64_t)(60e6 / cpu.median) : 0);
         key_series(json, "per_second_wall", &cell->per_second);

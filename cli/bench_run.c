@@ -131,11 +131,12 @@ static struct bench_floor *floor_of(struct bench_result *result, uint32_t fleet_
 }
 
 static const struct bench_cell *sibling(const struct bench_result *result,
-                                        const struct bench_cell *cell, enum depth depth) {
+                                        const struct bench_cell *cell, enum depth depth,
+                                        uint32_t threads) {
     for (uint32_t i = 0; i < result->cell_count; i++) {
         const struct bench_cell *other = &result->cells[i];
         if (other->fleet_idx == cell->fleet_idx && other->in_flight == cell->in_flight &&
-            other->threads == cell->threads && other->depth == depth) {
+            other->threads == threads && other->depth == depth) {
             return other;
         }
     }
@@ -209,7 +210,7 @@ static enum err measure_floor(struct run *run, struct bench_floor *floor, struct
 static double parts_of(const struct run *run, const struct bench_cell *cell, double floor_us) {
     const struct bench_result *result = run->result;
     const struct bench_fleet *fleet = &result->fleets[cell->fleet_idx];
-    const struct bench_cell *capture = sibling(result, cell, DEPTH_CAPTURE);
+    const struct bench_cell *capture = sibling(result, cell, DEPTH_CAPTURE, cell->threads);
     switch (cell->depth) {
     case DEPTH_COMPLETE:
         return newest(&fleet->in_memory, run->round) + floor_us;
@@ -224,6 +225,20 @@ static double parts_of(const struct run *run, const struct bench_cell *cell, dou
         return 0;
     }
     return 0;
+}
+
+/* Against the fewest threads, which were measured before in this round. */
+static void add_scaling(const struct run *run, struct bench_cell *cell) {
+    const struct bench_cell *fewest =
+        sibling(run->result, cell, cell->depth, run->options->threads[0]);
+    if (fewest == NULL || fewest == cell) {
+        return;
+    }
+    double cpu = newest(&fewest->cpu, run->round), wall = newest(&fewest->per_second, run->round);
+    if (cpu > 0 && wall > 0) {
+        bench_series_add(&cell->cpu_by_fewest, newest(&cell->cpu, run->round) / cpu);
+        bench_series_add(&cell->wall_by_fewest, newest(&cell->per_second, run->round) / wall);
+    }
 }
 
 static enum err measure_cell(struct run *run, struct bench_cell *cell, struct err_note *note) {
@@ -255,6 +270,7 @@ static enum err measure_cell(struct run *run, struct bench_cell *cell, struct er
         bench_series_add(&cell->by_parts, us / parts_us);
     }
     bench_series_add(&cell->per_second, swept.per_second);
+    add_scaling(run, cell);
     bench_series_add(&cell->busy, swept.busy);
     bench_series_add(&cell->max_rss, (double)swept.max_rss_bytes);
     measure_counts_add(&cell->counts, &swept.counts);

@@ -139,6 +139,27 @@ static void print_memories(const struct bench_result *result) {
     }
 }
 
+static void print_scaling(const struct bench_result *result) {
+    bool titled = false;
+    for (uint32_t i = 0; i < result->cell_count; i++) {
+        const struct bench_cell *cell = &result->cells[i];
+        char name[BENCH_NAME_MAX];
+        struct bench_spread cpu = bench_series_spread(&cell->cpu_by_fewest),
+                            wall = bench_series_spread(&cell->wall_by_fewest);
+        if (cell->cpu_by_fewest.count == 0) {
+            continue;
+        }
+        if (!titled) {
+            printf("\nAgainst %u thread%s of the same round\n", result->options->threads[0],
+                   result->options->threads[0] == 1 ? "" : "s");
+            titled = true;
+        }
+        bench_cell_name(result, cell, name);
+        printf("  %-56s CPU x %.2f [%.2f, %.2f]  wall rate x %.2f [%.2f, %.2f]\n", name, cpu.median,
+               cpu.low, cpu.high, wall.median, wall.low, wall.high);
+    }
+}
+
 void bench_table_print(const struct bench_result *result) {
     print_machine(result);
     print_primitives(result);
@@ -150,6 +171,7 @@ void bench_table_print(const struct bench_result *result) {
          "capture)\n"
          "  x parts: complete / (in memory + floor); prove / (capture + check of the signature)\n"
          "  /minute core: 60 s / CPU    /s wall: by the clock    busy: client's CPU by the clock");
+    print_scaling(result);
     print_counts(result);
     print_memories(result);
     for (uint32_t i = 0; i < result->note_count; i++) {

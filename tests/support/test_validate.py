@@ -115,7 +115,8 @@ def bench():
             "succeeded": 18, "failed": 2, "attempts": 21, "connected": 20, "completed": 1,
             "proven": 18, "captured": 0, "fallbacks": 1, "versions": {"TLSv1.3": 18},
             "cpu_us": figure, "user_us": figure, "system_us": figure, "by_floor": figure,
-            "by_parts": figure, "per_minute_and_core": 1000, "per_second_wall": figure,
+            "by_parts": figure, "cpu_by_fewest_threads": None, "wall_by_fewest_threads": figure,
+            "per_minute_and_core": 1000, "per_second_wall": figure,
             "busy": figure, "max_rss_bytes": figure}
     return {"schema": 1, "type": "bench", "version": "0.1.0", "boringssl": "b",
             "arguments": ["pinsweep", "bench"], "started": "2026-11-24T02:11:09.123Z",
