@@ -174,7 +174,8 @@ enum err pin_index_bind(struct pin_index *index, const struct trust_store *store
                         struct err_note *note) MUST_USE;
 
 /* The pin sets that apply to a host (A-label, lower case, or an address in text form) and port, in
-   policy order, after the client's own host rules. At most `out_capacity` are written; returns how
+   policy order, after the client's own host rules (for DANE a name with the port takes the place
+   of the same name for every port). At most `out_capacity` are written; returns how
    many apply. An address matches only a host given as the same text. Allocates nothing; the misses
    of all labels overlap, so that it costs about two in a row. */
 size_t pin_index_lookup(const struct pin_index *index, struct span host, uint16_t port,

@@ -48,7 +48,8 @@ static bool match_set(const struct pin_set *set, struct span host, uint16_t port
         }
         bool port_matches = pattern->port == 0 || pattern->port == port;
         if (!found || port_matches > out->port_matches ||
-            (port_matches == out->port_matches && rank < out->rank)) {
+            (port_matches == out->port_matches && rank < out->rank) ||
+            (port_matches == out->port_matches && rank == out->rank && pattern->port != 0)) {
             *out = (struct match){.explanation = {.set = set, .pattern = pattern},
                                   .rank = rank,
                                   .port_matches = port_matches};
@@ -92,6 +93,22 @@ static void judge_longest(struct match *self, const struct match *matches, size_
     }
 }
 
+/* TLSA records of every port, beside those of this one. */
+static void judge_records(struct match *self, const struct match *matches, size_t count) {
+    if (self->explanation.pattern->port != 0 || self->rank != PIN_RANK_EXACT) {
+        return;
+    }
+    for (size_t i = 0; i < count && self->explanation.how == PIN_APPLIES; i++) {
+        const struct match *other = &matches[i];
+        const struct pin_set *set = other->explanation.set;
+        if (other->port_matches && other->explanation.pattern->port != 0 &&
+            other->rank == PIN_RANK_EXACT && pin_same_application(set, self->explanation.set)) {
+            self->explanation.how = PIN_SHADOWED;
+            self->explanation.by = set;
+        }
+    }
+}
+
 static void judge(struct match *self, const struct match *matches, size_t count) {
     const char *exclusion = self->explanation.exclusion;
     if (!self->port_matches) {
@@ -100,6 +117,8 @@ static void judge(struct match *self, const struct match *matches, size_t count)
         judge_longest(self, matches, count, exclusion);
     } else if (exclusion != NULL) {
         self->explanation.how = PIN_EXCLUDED;
+    } else if (self->explanation.set->client == PIN_CLIENT_DANE) {
+        judge_records(self, matches, count);
     }
 }
 

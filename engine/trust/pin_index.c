@@ -120,6 +120,7 @@ static enum err add_rule(struct pin_index *index, struct pin_set *set, const str
         .host_rule = (unsigned)set->host_rule & 3u,
         .include_subdomains = set->include_subdomains,
         .has_excluded = set->excluded_count > 0,
+        .is_dane = set->client == PIN_CLIENT_DANE,
     };
     memcpy(rule->name, host->name, len);
     index->rules_len += rule_size(len);

@@ -20,10 +20,10 @@ struct pin_rule {
     struct pin_set *set;
     uint32_t set_idx;
     uint32_t next;  /* place of the next rule of the same name; 0: none */
-    uint32_t group; /* under PIN_HOST_LONGEST: the first set of the same client and application */
+    uint32_t group; /* the first set of the same client and application */
     uint16_t port;
     uint8_t name_len;
-    unsigned pattern : 2, host_rule : 2, include_subdomains : 1, has_excluded : 1;
+    unsigned pattern : 2, host_rule : 2, include_subdomains : 1, has_excluded : 1, is_dane : 1;
     char name[];
 };
 

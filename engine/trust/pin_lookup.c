@@ -12,6 +12,7 @@ struct candidate {
     uint16_t rank;          /* 0 is the most specific */
     uint16_t excluded_rank; /* of the most specific exclusion that covers the host */
     bool longest, excluded;
+    bool any_port_record, port_record; /* DANE's "*._tcp.x", "_443._tcp.x" of x */
 };
 
 /* A top-level domain is never a number (RFC 3696 section 2). */
@@ -107,7 +108,8 @@ static size_t keep_candidate(struct candidate *candidates, size_t count, struct 
         at--;
     }
     if (at > 0 && candidates[at - 1].set_idx == next.set_idx) {
-        if (next.rank < candidates[at - 1].rank) {
+        if (next.rank < candidates[at - 1].rank ||
+            (next.rank == candidates[at - 1].rank && next.port_record)) {
             candidates[at - 1] = next;
         }
         return count;
@@ -171,6 +173,8 @@ static size_t gather(const struct pin_index *index, struct span host, uint16_t p
                 .group = rule->group,
                 .rank = rank,
                 .longest = rule->host_rule == PIN_HOST_LONGEST,
+                .any_port_record = rule->is_dane && rule->port == 0 && rank == PIN_RANK_EXACT,
+                .port_record = rule->is_dane && rule->port != 0 && rank == PIN_RANK_EXACT,
             };
             next.excluded = rank != PIN_RANK_EXACT && rule->has_excluded &&
                             set_excludes(rule->set, host, &next.excluded_rank);
@@ -197,6 +201,18 @@ static bool is_overruled(const struct candidate *candidates, size_t count,
     return false;
 }
 
+/* A wildcard in the DNS answers for names that are not there: records of the port itself take its
+   place (RFC 4592 section 2.2.1). */
+static bool is_shadowed(const struct candidate *candidates, size_t count,
+                        const struct candidate *self) {
+    for (size_t i = 0; i < count; i++) {
+        if (candidates[i].port_record && candidates[i].group == self->group) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t pin_index_lookup(const struct pin_index *index, struct span host, uint16_t port,
                         const struct pin_set *out_sets[], size_t out_capacity) {
     CHECK(index->bound);
@@ -207,8 +223,10 @@ size_t pin_index_lookup(const struct pin_index *index, struct span host, uint16_
     }
     size_t count = gather(index, host, port, candidates);
     for (size_t i = 0; i < count; i++) {
-        if (candidates[i].longest ? is_overruled(candidates, count, &candidates[i])
-                                  : candidates[i].excluded) {
+        if (candidates[i].longest
+                ? is_overruled(candidates, count, &candidates[i])
+                : candidates[i].excluded || (candidates[i].any_port_record &&
+                                             is_shadowed(candidates, count, &candidates[i]))) {
             continue;
         }
         if (applied < out_capacity) {

@@ -40,6 +40,8 @@ struct judge {
     int64_t now_unix_s;
     bool needs_path;
     bool path_free_only;    /* nothing but TLSA usages 2 and 3 */
+    bool keys_limited;      /* TrustKit */
+    bool signers_limited;   /* OkHttp */
     bool lists[LIST_COUNT]; /* lists that hold a pin that may match */
 };
 
@@ -53,14 +55,71 @@ struct hit {
 struct finding {
     struct hit active[LIST_COUNT], backup[LIST_COUNT];
     struct hit bad;
+    const char *blocked; /* why the client looks no further; NULL */
 };
 
-static bool counts_for(const struct pin_set *self, const struct pin_set *other) {
-    if (self == other) {
+static bool is_expired(const struct pin_set *set, int64_t now_unix_s) {
+    return set->expires != DATETIME_NONE && set->on_expiry != PIN_EXPIRY_NONE &&
+           now_unix_s > set->expires;
+}
+
+/* Whether the other set's pins are among those that the client of this one would take: one that is
+   not enforced has none to give. */
+static bool counts_for(const struct judge *judge, const struct pin_set *other) {
+    const struct pin_set *self = judge->self;
+    if (LIKELY(self == other)) {
         return true;
     }
     bool unions = self->host_rule == PIN_HOST_UNION || self->host_rule == PIN_HOST_ONE_LABEL;
-    return unions && other->host_rule == self->host_rule && pin_same_application(self, other);
+    return unions && other->host_rule == self->host_rule && !other->report_only &&
+           !is_expired(other, judge->now_unix_s) && pin_same_application(self, other);
+}
+
+/* --- what stops a client before it has looked at every certificate --- */
+
+/* TrustKit rebuilds SubjectPublicKeyInfo from the bare key and knows the header of these alone. */
+static bool is_hashable(const struct cert_record *cert) {
+    switch (cert->fields.key) {
+    case CERT_KEY_RSA:
+        return cert->fields.key_bits == 2048 || cert->fields.key_bits == 4096;
+    case CERT_KEY_EC_P256:
+    case CERT_KEY_EC_P384:
+        return true;
+    case CERT_KEY_RSA_PSS:
+    case CERT_KEY_EC_P521:
+    case CERT_KEY_EC_OTHER:
+    case CERT_KEY_ED25519:
+    case CERT_KEY_ED448:
+    case CERT_KEY_OTHER:
+        return false;
+    }
+    return false;
+}
+
+/* TrustKit goes from the anchor down to the leaf and gives up at the first key that it cannot hash:
+   the depth of the last certificate that it gets to see, `count` if there is none. */
+static size_t first_seen(const struct cert_record *const certs[], size_t count,
+                         struct finding *finding) {
+    size_t first = count;
+    while (first > 0 && is_hashable(certs[first - 1])) {
+        first--;
+    }
+    if (first > 0) {
+        finding->blocked = "a key that TrustKit cannot hash comes before any pin";
+    }
+    return first;
+}
+
+#define OKHTTP_SIGNERS_MAX 9
+
+/* OkHttp builds a path of at most nine signers, and takes a turn more to see that an anchor which
+   did not sign itself has no issuer. */
+static bool has_too_many_signers(const struct cert_record *const certs[], size_t count) {
+    if (count <= OKHTTP_SIGNERS_MAX) {
+        return false;
+    }
+    const struct cert_fields *anchor = &certs[count - 1]->fields;
+    return count - 1 > OKHTTP_SIGNERS_MAX || !span_equal(anchor->issuer, anchor->subject);
 }
 
 /* --- one certificate list --- */
@@ -105,10 +164,17 @@ static bool is_searched(const struct pin_set *self, const struct pin *pin, size_
 
 static void search(const struct judge *judge, const struct cert_record *const certs[], size_t count,
                    struct finding *finding) {
-    for (size_t depth = 0; depth < count; depth++) {
+    size_t first = 0;
+    if (UNLIKELY(judge->keys_limited)) {
+        first = first_seen(certs, count, finding);
+    } else if (UNLIKELY(judge->signers_limited && has_too_many_signers(certs, count))) {
+        finding->blocked = "more than nine signers, OkHttp refuses the path";
+        first = count;
+    }
+    for (size_t depth = first; depth < count; depth++) {
         for (size_t s = 0; s < judge->set_count; s++) {
             const struct pin_set *set = judge->sets[s];
-            if (!counts_for(judge->self, set)) {
+            if (!counts_for(judge, set)) {
                 continue;
             }
             for (uint32_t p = 0; p < set->pin_count; p++) {
@@ -164,7 +230,7 @@ static void search_path_free(const struct judge *judge, const struct verdict_vie
                              struct finding *finding) {
     for (size_t s = 0; s < judge->set_count; s++) {
         const struct pin_set *set = judge->sets[s];
-        for (uint32_t p = 0; counts_for(judge->self, set) && p < set->pin_count; p++) {
+        for (uint32_t p = 0; counts_for(judge, set) && p < set->pin_count; p++) {
             const struct pin *pin = &set->pins[p];
             if (pin->tlsa_usage == PIN_TLSA_DANE_EE && pin_equals(pin, view->chain->certs[0])) {
                 note_hit(finding, pin, view->chain->certs[0], 0);
@@ -209,7 +275,7 @@ static enum verdict conclude(const struct judge *judge, const struct finding *fi
         *out_hit = backup;
         return VERDICT_MATCH_BACKUP;
     }
-    *out_reason = unmatched[PIN_LIST_ANY];
+    *out_reason = finding->blocked != NULL ? finding->blocked : unmatched[PIN_LIST_ANY];
     return VERDICT_MISMATCH;
 }
 
@@ -236,7 +302,8 @@ static struct verdict_unit judge_presented(const struct judge *judge,
     unit.verdict = conclude(judge, &finding, &hit, &unit.reason);
     unit.durable = is_match(unit.verdict);
     take_hit(&unit, &hit);
-    if (hit.pin == NULL && !is_match(unit.verdict) && judge->self->scope != PIN_SCOPE_LEAF_AND_CA) {
+    if (hit.pin == NULL && !is_match(unit.verdict) && finding.blocked == NULL &&
+        judge->self->scope != PIN_SCOPE_LEAF_AND_CA) {
         unit.reason = judge->path_free_only                  ? "no TLSA record matches"
                       : judge->self->scope == PIN_SCOPE_LEAF ? "no pin equals the leaf"
                                                              : "no pin among the certificates sent";
@@ -266,7 +333,7 @@ static bool find_off_path(const struct judge *judge, const struct verdict_view *
         }
         for (size_t s = 0; s < judge->set_count && !on_path; s++) {
             const struct pin_set *set = judge->sets[s];
-            for (uint32_t p = 0; counts_for(judge->self, set) && p < set->pin_count; p++) {
+            for (uint32_t p = 0; counts_for(judge, set) && p < set->pin_count; p++) {
                 if (set->pins[p].role != PIN_BAD && pin_equals(&set->pins[p], cert)) {
                     *out = (struct hit){.pin = &set->pins[p], .cert = cert, .depth = -1};
                     return true;
@@ -333,6 +400,8 @@ static struct verdict_unit judge_path(const struct judge *judge, const struct ve
         unit.verdict = VERDICT_PATH_DEPENDENT;
         unit.reason = finding.bad.pin != NULL
                           ? "a bad pin on the preferred path, not on another valid one"
+                      : finding.blocked != NULL
+                          ? "the client refuses the preferred path, another valid one holds a pin"
                           : "no pin on the preferred path, but on another valid one";
     } else if (finding.bad.pin == NULL && !has_good_hit(&finding) && !others.any_holds_pin &&
                find_off_path(judge, view, paths, preferred, &hit)) {
@@ -408,7 +477,7 @@ static void count_unit(struct tally *tally, const struct verdict_unit *unit) {
 
 /* Expiry and report-only, over what enforcement would give. */
 static void apply_terms(const struct pin_set *set, int64_t now_unix_s, struct set_verdict *out) {
-    bool expired = set->expires != DATETIME_NONE && now_unix_s > set->expires;
+    bool expired = is_expired(set, now_unix_s);
     if (expired && set->on_expiry == PIN_FAIL_CLOSED) {
         out->would_be = VERDICT_MISMATCH;
     }
@@ -428,7 +497,7 @@ static void judge_init(struct judge *judge, const struct pin_set *const sets[], 
     bool path_scope = self->scope != PIN_SCOPE_LEAF && self->scope != PIN_SCOPE_PRESENTED;
     bool path_pins = false, plain_pins = false;
     for (size_t s = 0; s < set_count; s++) {
-        for (uint32_t p = 0; counts_for(self, sets[s]) && p < sets[s]->pin_count; p++) {
+        for (uint32_t p = 0; counts_for(judge, sets[s]) && p < sets[s]->pin_count; p++) {
             const struct pin *pin = &sets[s]->pins[p];
             judge->lists[pin->list] |= pin->role != PIN_BAD;
             plain_pins |= !is_path_free(pin);
@@ -439,6 +508,8 @@ static void judge_init(struct judge *judge, const struct pin_set *const sets[], 
     }
     judge->needs_path = path_pins && !self->trust_none;
     judge->path_free_only = !plain_pins;
+    judge->keys_limited = self->client == PIN_CLIENT_TRUSTKIT && self->scope == PIN_SCOPE_PATH;
+    judge->signers_limited = self->client == PIN_CLIENT_OKHTTP && judge->needs_path;
 }
 
 struct set_verdict verdict_judge_among(const struct pin_set *const sets[], size_t set_count,

@@ -23,6 +23,10 @@
    report_only gives report-only. would_be keeps what it would be if it were enforced. No view to
    judge: unknown, before all else.
 
+   What clients cannot read: TrustKit (scope path) goes from the anchor down to the leaf and fails
+   at a key that is neither RSA of 2048 or 4096 bits nor P-256 or P-384 before it has met a pin;
+   OkHttp fails on a path with more than nine signers. Such a path matches nothing.
+
    Scope leaf-and-ca: every list (leaf, ca, any) that has a pin must match at its depth.
 
    TLSA usage 2 (DANE-TA, RFC 7671 section 5.2): the pinned issuer must have been sent, at depth 1
@@ -99,7 +103,8 @@ struct set_verdict verdict_judge(const struct pin_set *set, const struct verdict
 /* The same for sets[set_idx] in the company of all the sets that apply to the host, as
    pin_index_lookup() gives them: clients that union all matching entries (PIN_HOST_UNION and
    PIN_HOST_ONE_LABEL: OkHttp, Apple) accept a pin of any of them, so the pins of the same client's
-   and application's sets count as this set's own. A sweep judges with this one. */
+   and application's sets count as this set's own, but for those of sets that are report-only or
+   expired, which are not enforced and so not among them. A sweep judges with this one. */
 struct set_verdict verdict_judge_among(const struct pin_set *const sets[], size_t set_count,
                                        size_t set_idx, const struct verdict_view *views,
                                        size_t view_count, int64_t now_unix_s,

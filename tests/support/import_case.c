@@ -8,7 +8,7 @@
 #include "engine/codec/text.h"
 #include "tests/support/suite.h"
 
-#define CERTS 10
+#define CERTS 13
 
 struct objects {
     uint8_t der[8], spki[8];
@@ -129,11 +129,41 @@ struct chain_world {
     struct path_set *paths;
 };
 
+static void set_key(struct cert_record *cert, char letter) {
+    static const struct {
+        char letter;
+        enum cert_key key;
+        uint16_t bits;
+    } keys[] = {{'r', CERT_KEY_RSA, 2048},    {'m', CERT_KEY_RSA, 3072},
+                {'R', CERT_KEY_RSA, 4096},    {'p', CERT_KEY_EC_P384, 384},
+                {'q', CERT_KEY_EC_P521, 521}, {'e', CERT_KEY_ED25519, 256}};
+    size_t i = 0;
+    while (keys[i].letter != letter) {
+        CHECK(++i < sizeof keys / sizeof keys[0]);
+    }
+    cert->fields.key = keys[i].key;
+    cert->fields.key_bits = keys[i].bits;
+}
+
+/* The certificates that the text names; returns how many. */
+static size_t read_certs(struct chain_world *world, const char *text,
+                         const struct cert_record *certs[PATH_CERTS_MAX]) {
+    size_t count = 0;
+    for (; *text != '\0'; text++) {
+        if (*text >= 'A') {
+            CHECK(count > 0);
+            set_key(&world->certs[certs[count - 1] - world->certs], *text);
+            continue;
+        }
+        CHECK(count < PATH_CERTS_MAX && *text >= '0' && *text < '0' + CERTS);
+        certs[count++] = &world->certs[*text - '0'];
+    }
+    return count;
+}
+
 static struct chain_world *chain_new(const char *path, const char *sent) {
     struct chain_world *world = calloc(1, sizeof *world);
-    size_t path_len = strlen(path),
-           sent_len = sent != NULL ? strlen(sent) : path_len - (path_len > 0);
-    const char *list = sent != NULL ? sent : path;
+    CHECK(world != NULL);
     for (uint8_t i = 0; i < CERTS; i++) {
         struct cert_record *cert = &world->certs[i];
         world->objects[i] = objects_of(i);
@@ -144,23 +174,25 @@ static struct chain_world *chain_new(const char *path, const char *sent) {
         SHA256(cert->der.data, 8, cert->cert_sha256);
         SHA256(cert->fields.spki.data, 8, cert->spki_sha256);
     }
+    const struct cert_record *certs[PATH_CERTS_MAX];
+    size_t path_len = read_certs(world, path, certs);
+    memcpy(world->path.certs, certs, path_len * sizeof(*certs));
+    size_t sent_len = sent != NULL ? read_certs(world, sent, certs) : path_len - (path_len > 0);
     world->chain = calloc(1, sizeof(struct chain) + sent_len * sizeof(struct cert_record *));
+    CHECK(world->chain != NULL);
     world->chain->count = (uint32_t)sent_len;
     for (size_t i = 0; i < sent_len; i++) {
-        world->chain->certs[i] = &world->certs[list[i] - '0'];
+        world->chain->certs[i] = &world->certs[certs[i] - world->certs];
     }
     world->paths = calloc(1, sizeof(struct path_set) + sizeof(struct profile_paths));
+    CHECK(world->paths != NULL);
     world->paths->profile_count = 1;
     world->paths->profiles[0].paths = &world->path;
     if (path_len > 0) {
         world->paths->profiles[0].count = world->paths->profiles[0].ok_count = 1;
-        world->path = (struct path){.count = (uint8_t)path_len,
-                                    .structural = PKIX_OK,
-                                    .not_before = INT64_C(0),
-                                    .not_after = INT64_C(4000000000)};
-        for (size_t i = 0; i < path_len; i++) {
-            world->path.certs[i] = &world->certs[path[i] - '0'];
-        }
+        world->path.count = (uint8_t)path_len;
+        world->path.structural = PKIX_OK;
+        world->path.not_after = INT64_C(4000000000);
     }
     return world;
 }

@@ -12,7 +12,10 @@
 struct import_case {
     const char *policy;
     const char *host; /* port 443 unless it says ":port" */
-    const char *path; /* "012": leaf 0 to anchor 2; "": no path */
+    /* "012": leaf 0 to anchor 2; "": no path; ":" to "<" are the certificates 10 to 12. A letter
+       after one is its key in place of P-256: r, m, R RSA of 2048, 3072, 4096 bits, p P-384, q
+       P-521, e Ed25519. */
+    const char *path;
     const char *sent; /* NULL: the path without its anchor */
     const char *at;   /* a date; NULL: 2027-01-01 */
     const char *verdict;

@@ -44,6 +44,10 @@ static const struct import_case cases[] = {
     {twice, "a.example", "01", NULL, NULL, "match"},
     {twice, "a.example", "02", NULL, NULL, "match"},
     {twice, "a.example", "03", NULL, NULL, "mismatch"},
+    /* At most nine signers. */
+    {plain, "a.example", "0134567892", NULL, NULL, "match"},
+    {plain, "a.example", "013456789:2", NULL, NULL, "mismatch"},
+    {plain, "a.example", "0e1q2e", NULL, NULL, "match"}, /* any key is hashed */
     {"a.example sha1/{h1}\n", "a.example", "01", NULL, NULL, "match"},
     {"a.example sha1/{h1}\n", "a.example", "02", NULL, NULL, "mismatch"},
     {plain, "a.example", "034", NULL, "2099-01-01", "mismatch"}, /* never expires */

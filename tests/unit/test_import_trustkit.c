@@ -49,6 +49,17 @@ static const struct import_case cases[] = {
     {levels, "y.x.a.example", "01", NULL, NULL, "mismatch"}, /* the longest alone */
     {dated, "a.example", "034", NULL, "2027-06-01", "mismatch"},
     {dated, "a.example", "034", NULL, "2027-06-02", "expired-pinset"},
+    /* From the anchor down, until a key that TrustKit cannot hash. */
+    {plain, "a.example", "01r2R", NULL, NULL, "match"},
+    {plain, "a.example", "0p1p2p", NULL, NULL, "match"},
+    {plain, "a.example", "0e12", NULL, NULL, "match"},     /* met after the match */
+    {plain, "a.example", "01m2", NULL, NULL, "match"},     /* 2 is pinned too */
+    {plain, "a.example", "01m3", NULL, NULL, "mismatch"},  /* RSA of 3,072 bits */
+    {plain, "a.example", "013e", NULL, NULL, "mismatch"},  /* before the pinned 1 */
+    {plain, "a.example", "013q4", NULL, NULL, "mismatch"}, /* P-521 */
+    {plain, "a.example", "0e34", NULL, NULL, "mismatch"},
+    {plain, "a.example", "01e", "01e", NULL, "mismatch"},
+    {try, "a.example", "01m3", NULL, NULL, "report-only"},
     {try, "a.example", "034", NULL, NULL, "report-only"},
     {try, "a.example", "012", NULL, NULL, "report-only"},
     {DOC(HOST("a.example", TRY "<key>TSKPublicKeyHashes</key><array>" PIN("{1}") "</array>")),

@@ -397,6 +397,17 @@ static int plain_rank(const struct pin_set *set, const char *host, uint16_t port
     return best;
 }
 
+/* Whether a set has TLSA records for that very port of that very name. */
+static bool plain_has_record(const struct pin_set *set, const char *host, uint16_t port) {
+    bool has = false;
+    for (uint32_t i = 0; i < set->host_count; i++) {
+        has = has ||
+              (set->client == PIN_CLIENT_DANE && set->hosts[i].port == port &&
+               set->hosts[i].pattern == PIN_PATTERN_NAME && strcmp(set->hosts[i].name, host) == 0);
+    }
+    return has;
+}
+
 static bool plain_applies(const struct pin_index *index, uint32_t idx, const char *host,
                           uint16_t port) {
     const struct pin_set *set = index->sets[idx];
@@ -404,6 +415,13 @@ static bool plain_applies(const struct pin_index *index, uint32_t idx, const cha
     int rank = plain_rank(set, host, port, &excluded);
     if (rank < 0 || excluded) {
         return false;
+    }
+    bool any_port = plain_has_record(set, host, 0) && !plain_has_record(set, host, port);
+    for (uint32_t i = 0; any_port && i < index->set_count; i++) {
+        if (strcmp(index->sets[i]->application, set->application) == 0 &&
+            plain_has_record(index->sets[i], host, port)) {
+            return false;
+        }
     }
     for (uint32_t i = 0; set->host_rule == PIN_HOST_LONGEST && i < index->set_count; i++) {
         const struct pin_set *other = index->sets[i];

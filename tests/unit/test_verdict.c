@@ -528,6 +528,101 @@ static void test_union_of_matching_sets(void) {
     CU_ASSERT_PTR_EQUAL(units[0].pin, &world->pins[1][0]);
     world->sets[1].application = "another";
     expect_same(world, VERDICT_MISMATCH, false);
+    world->sets[1].application = "";
+    /* What is not enforced has no pins to give. */
+    world->sets[1].report_only = true;
+    expect_same(world, VERDICT_MISMATCH, false);
+    world->sets[1].report_only = false;
+    world->sets[1].expires = NOW - 1;
+    world->sets[1].on_expiry = PIN_EXPIRY_NONE; /* OkHttp's own: it knows no dates */
+    expect_same(world, VERDICT_MATCH, true);
+    world->sets[1].on_expiry = PIN_FAIL_OPEN;
+    expect_same(world, VERDICT_MISMATCH, false);
+    world->sets[1].on_expiry = PIN_FAIL_CLOSED;
+    expect_same(world, VERDICT_MISMATCH, false);
+    world->sets[1].expires = NOW;
+    expect_same(world, VERDICT_MATCH, true);
+    world_free(world);
+}
+
+/* The one that is not enforced is judged by all that are: would_be. */
+static void test_report_only_in_a_union(void) {
+    struct world *world = usual_world();
+    pin_key(world, 7, PIN_ACTIVE);
+    add_pin(world, 1, PIN_SHA256, PIN_OF_SPKI, 1, PIN_ACTIVE);
+    world->set_count = 2;
+    for (uint32_t s = 0; s < 2; s++) {
+        world->sets[s].client = PIN_CLIENT_APPLE;
+        world->sets[s].host_rule = PIN_HOST_ONE_LABEL;
+        world->sets[s].scope = PIN_SCOPE_PATH;
+    }
+    world->sets[0].report_only = true;
+    expect(world, VERDICT_REPORT_ONLY, VERDICT_MATCH, true);
+    world->sets[1].report_only = true;
+    expect(world, VERDICT_REPORT_ONLY, VERDICT_MISMATCH, false);
+    world_free(world);
+}
+
+static void set_key(struct world *world, uint8_t number, enum cert_key key, uint16_t bits) {
+    world->certs[number].fields.key = key;
+    world->certs[number].fields.key_bits = bits;
+}
+
+/* From the anchor down, up to a key that TrustKit cannot hash. */
+static void test_trustkit_keys(void) {
+    struct world *world = usual_world();
+    world->sets[0].client = PIN_CLIENT_TRUSTKIT;
+    pin_key(world, 1, PIN_ACTIVE);
+    expect_same(world, VERDICT_MATCH, true);
+    set_key(world, 0, CERT_KEY_ED25519, 0); /* after the match */
+    expect_same(world, VERDICT_MATCH, true);
+    set_key(world, 1, CERT_KEY_RSA, 3072); /* the pinned key itself */
+    expect_same(world, VERDICT_MISMATCH, false);
+    CU_ASSERT_STRING_EQUAL(units[0].reason, "a key that TrustKit cannot hash comes before any pin");
+    set_key(world, 1, CERT_KEY_RSA, 4096);
+    set_key(world, 2, CERT_KEY_EC_P521, 521); /* before it */
+    expect_same(world, VERDICT_MISMATCH, false);
+    pin_key(world, 2, PIN_BACKUP); /* it cannot be hashed, so no pin on it matches */
+    expect_same(world, VERDICT_MISMATCH, false);
+    set_key(world, 2, CERT_KEY_EC_P384, 384);
+    expect_same(world, VERDICT_MATCH, true);
+    /* Another valid path saves it as far as anything does. */
+    set_key(world, 2, CERT_KEY_OTHER, 0);
+    add_path(world, 0, 0, "013");
+    expect_same(world, VERDICT_PATH_DEPENDENT, false);
+    CU_ASSERT_STRING_EQUAL(units[0].reason,
+                           "the client refuses the preferred path, another valid one holds a pin");
+    world->sets[0].client = PIN_CLIENT_ANDROID; /* which hashes what stands there */
+    expect_same(world, VERDICT_MATCH, true);
+    world_free(world);
+}
+
+static void test_okhttp_signers(void) {
+    struct world *world = world_new();
+    add_view(world, "01");
+    struct path *path = add_path(world, 0, 0, "01");
+    for (uint8_t i = 2; i < 10; i++) {
+        path->certs[i] = &world->certs[2];
+    }
+    world->sets[0].client = PIN_CLIENT_OKHTTP;
+    pin_key(world, 1, PIN_ACTIVE);
+    path->count = 10; /* nine signers */
+    expect_same(world, VERDICT_MATCH, true);
+    path->certs[10] = &world->certs[2];
+    path->count = 11;
+    expect_same(world, VERDICT_MISMATCH, false);
+    CU_ASSERT_STRING_EQUAL(units[0].reason, "more than nine signers, OkHttp refuses the path");
+    world->sets[0].client = PIN_CLIENT_ANDROID;
+    expect_same(world, VERDICT_MATCH, true);
+    /* An anchor that did not sign itself costs a turn more. */
+    world->sets[0].client = PIN_CLIENT_OKHTTP;
+    path->count = 10;
+    world->certs[3].fields.issuer = span_of("0", 1);
+    path->certs[9] = &world->certs[3];
+    expect_same(world, VERDICT_MISMATCH, false);
+    path->certs[8] = &world->certs[3];
+    path->count = 9;
+    expect_same(world, VERDICT_MATCH, true);
     world_free(world);
 }
 
@@ -563,10 +658,13 @@ static void random_digits(struct rng *rng, char *out, uint32_t first, uint32_t c
 }
 
 static void random_views(struct rng *rng, struct world *world) {
-    static const enum cert_key types[] = {CERT_KEY_RSA, CERT_KEY_EC_P256, CERT_KEY_ED25519,
-                                          CERT_KEY_OTHER};
+    static const enum cert_key types[] = {CERT_KEY_RSA,     CERT_KEY_EC_P256, CERT_KEY_EC_P256,
+                                          CERT_KEY_EC_P256, CERT_KEY_RSA,     CERT_KEY_RSA,
+                                          CERT_KEY_ED25519, CERT_KEY_OTHER};
+    static const uint16_t bits[] = {2048, 3072, 4096, 2048};
     for (uint8_t i = 0; i < CERTS; i++) {
-        set_cert(world, i, (uint8_t)rng_below(rng, 5), types[rng_below(rng, 4)]);
+        set_cert(world, i, (uint8_t)rng_below(rng, 5), types[rng_below(rng, 8)]);
+        world->certs[i].fields.key_bits = bits[rng_below(rng, 4)];
         world->certs[i].has_spki = rng_below(rng, 10) != 0;
     }
     for (uint32_t n = rng_below(rng, 10) == 0 ? 0 : 1 + rng_below(rng, VIEWS); n > 0; n--) {
@@ -590,10 +688,10 @@ static void random_views(struct rng *rng, struct world *world) {
 
 static void random_set(struct rng *rng, struct world *world, uint32_t s) {
     static const enum pin_client clients[] = {PIN_CLIENT_ANDROID, PIN_CLIENT_OKHTTP,
-                                              PIN_CLIENT_APPLE};
+                                              PIN_CLIENT_APPLE, PIN_CLIENT_TRUSTKIT};
     static const char *const applications[] = {"", "", "other"};
     struct pin_set *set = &world->sets[s];
-    set->client = clients[rng_below(rng, 3)];
+    set->client = clients[rng_below(rng, 4)];
     set->host_rule = pin_client_rules(set->client)->host_rule;
     set->application = applications[rng_below(rng, 3)];
     set->scope = (enum pin_scope)rng_below(rng, 5);
@@ -636,8 +734,25 @@ static bool oracle_equals(const struct world *world, uint32_t s, uint32_t p, int
 
 static bool oracle_joins(const struct world *world, uint32_t self, uint32_t s) {
     const struct pin_set *a = &world->sets[self], *b = &world->sets[s];
-    return self == s || (a->client != PIN_CLIENT_ANDROID && a->client == b->client &&
-                         strcmp(a->application, b->application) == 0);
+    if (self == s) {
+        return true;
+    }
+    bool over = b->expires != DATETIME_NONE && NOW > b->expires && b->on_expiry != PIN_EXPIRY_NONE;
+    return (a->client == PIN_CLIENT_OKHTTP || a->client == PIN_CLIENT_APPLE) &&
+           a->client == b->client && strcmp(a->application, b->application) == 0 && !over &&
+           !b->report_only;
+}
+
+/* Whether TrustKit, which comes from the end of the list, gets to see certificate d of it. */
+static bool oracle_sees(const struct pin_set *set, const struct cert_record *const *certs,
+                        uint32_t count, uint32_t d) {
+    bool sees = true;
+    for (uint32_t i = d; i < count; i++) {
+        enum cert_key key = certs[i]->fields.key;
+        uint16_t bits = certs[i]->fields.key_bits;
+        sees &= key == CERT_KEY_EC_P256 || (key == CERT_KEY_RSA && (bits == 2048 || bits == 4096));
+    }
+    return sees || set->client != PIN_CLIENT_TRUSTKIT || set->scope != PIN_SCOPE_PATH;
 }
 
 /* Does pin p of set s match these certificates, in the eyes of set `self`? */
@@ -674,6 +789,7 @@ static bool oracle_pin_matches(const struct world *world, uint32_t self, uint32_
             ca_only = scope == PIN_SCOPE_CA_ONLY || pin->list == PIN_LIST_CA;
         }
         if (!(leaf_only && d > 0) && !(ca_only && d == 0) &&
+            oracle_sees(&world->sets[self], certs, count, d) &&
             oracle_equals(world, s, p, number_of(world, certs[d]))) {
             return true;
         }
@@ -864,7 +980,7 @@ static void test_random_worlds_against_the_oracle(void) {
     struct rng rng;
     rng_init(&rng, suite_seed());
     uint32_t seen[VERDICT_COUNT] = {0}, fragile = 0;
-    for (int round = 0; round < 60000; round++) {
+    for (int round = 0; round < 75000; round++) {
         struct world *world = world_new();
         random_views(&rng, world);
         world->set_count = 1 + rng_below(&rng, SETS);
@@ -904,5 +1020,7 @@ SUITE_MAIN("verdict", {"words", test_words},
            {"unknown", test_unknown}, {"key types", test_key_types},
            {"TLSA usages", test_tlsa_usages}, {"other algorithms", test_other_algorithms},
            {"union of matching sets", test_union_of_matching_sets},
+           {"report-only in a union", test_report_only_in_a_union},
+           {"TrustKit's keys", test_trustkit_keys}, {"OkHttp's signers", test_okhttp_signers},
            {"full unit array", test_full_unit_array},
            {"random worlds against the oracle", test_random_worlds_against_the_oracle})
