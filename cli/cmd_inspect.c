@@ -1,12 +1,9 @@
 /* pinsweep inspect HOST[:PORT]: the same engine for one endpoint, for people. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/inventory_one.h"
 #include "cli/setup.h"
 #include "cli/show.h"
 #include "engine/base/log.h"
@@ -42,46 +39,23 @@ static void on_target(void *context, const struct judgement *judgement) {
     }
 }
 
-/* The one target as an inventory of one line, in memory. */
-static enum err write_inventory(const char *operand, char file[64], int *out_fd,
-                                struct err_note *note) {
-    int fd = memfd_create("pinsweep-inspect", MFD_CLOEXEC);
-    size_t len = strlen(operand);
-    if (fd < 0 || write(fd, operand, len) != (ssize_t)len || write(fd, "\n", 1) != 1) {
-        return err_note(note, ERR_RESOURCE, "cannot make a file in memory: %s", strerror(errno));
-    }
-    snprintf(file, 64, "/proc/self/fd/%d", fd);
-    *out_fd = fd;
-    return ERR_NONE;
-}
-
 static int inspect(struct setup *setup, const char *operand) {
-    struct inventory_target entry;
     struct sweep_result result;
     struct err_note note;
-    uint64_t range_count = 0;
-    const char *why = "";
-    char file[64];
+    char file[INVENTORY_ONE_MAX];
     int fd = -1;
-    if (!inventory_parse_plain(span_str(operand), setup->config.inventory.default_port, &entry,
-                               &range_count, &why) ||
-        range_count > 1) {
-        log_error("inspect: '%s': %s", operand,
-                  range_count > 1 ? "a range is for sweep; give one endpoint" : why);
-        return 2;
+    enum err err = inventory_one(operand, setup->config.inventory.default_port, file, &fd, &note);
+    if (err != ERR_NONE) {
+        log_error("inspect: %s", note.text);
+        return err_exit_code(err);
     }
-    enum err err = setup_load(setup, &note);
-    if (err == ERR_NONE) {
-        err = write_inventory(operand, file, &fd, &note);
-    }
+    err = setup_load(setup, &note);
     if (err == ERR_NONE) {
         setup->config.inventory.file = file;
         setup->config.inventory.format = INVENTORY_PLAIN;
         err = sweep_run(&setup->config, &result, &note);
     }
-    if (fd >= 0) {
-        close(fd);
-    }
+    close(fd);
     if (err != ERR_NONE) {
         log_error("%s", note.text);
         return err_exit_code(err);

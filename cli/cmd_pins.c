@@ -13,6 +13,8 @@ static const struct command commands[] = {
     {"lint", "what is wrong with a policy, alone and against what was seen", cmd_pins_lint},
     {"convert", "a policy in another client's format, and what is lost on the way",
      cmd_pins_convert},
+    {"make", "pins of certificates, keys, requests or a live endpoint, ready to paste",
+     cmd_pins_make},
 };
 
 static void print_usage(FILE *out) {

@@ -22,6 +22,7 @@ int cmd_demo(int argc, char **argv);
 int cmd_pins_show(int argc, char **argv);
 int cmd_pins_lint(int argc, char **argv);
 int cmd_pins_convert(int argc, char **argv);
+int cmd_pins_make(int argc, char **argv);
 
 /* The arguments as the program got them, for the metadata. */
 extern int program_argc;

@@ -63,6 +63,8 @@
 #define POLICY_NODES_MAX (1u << 22) /* keys and values of a YAML tree: 0.5 GB; a pin set has 100   \
                                      */
 #define POLICY_BYTES_MAX ((size_t)4 << 30) /* a policy file; 10 million pins in CSV take 1.3 GB */
+#define KEYFILE_BYTES_MAX (16u << 20)      /* a file of certificates or keys to be pinned */
+#define KEYFILE_ITEMS_MAX 1024             /* what is in it; the largest chains have about 20 */
 #define IMPORT_PINS_MAX 4096               /* pins of one imported set; real ones have under 20 */
 #define IMPORT_XML_NODES_MAX                                                                       \
     (1u << 22) /* elements of an XML policy; real ones have under 10,000                           \

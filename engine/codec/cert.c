@@ -120,6 +120,16 @@ static bool walk_spki(struct span *fields, struct cert_fields *out) {
     return true;
 }
 
+bool cert_spki_key(struct span spki, enum cert_key *out_key, uint16_t *out_key_bits) {
+    struct cert_fields fields = {0};
+    if (!walk_spki(&spki, &fields) || spki.len > 0) {
+        return false;
+    }
+    *out_key = fields.key;
+    *out_key_bits = fields.key_bits;
+    return true;
+}
+
 /* issuerUniqueID and subjectUniqueID: [1] and [2] IMPLICIT BIT STRING, not in v1. */
 static bool walk_unique_id(struct span *fields, uint8_t tag, uint8_t version) {
     struct der id;

@@ -68,6 +68,9 @@ bool cert_walk_cbs(struct span der, struct cert_fields *out);
 bool cert_spki(struct span der, struct span *out_spki);
 bool cert_spki_cbs(struct span der, struct span *out_spki);
 
+/* The whole input is a SubjectPublicKeyInfo; of which kind its key is. */
+bool cert_spki_key(struct span spki, enum cert_key *out_key, uint16_t *out_key_bits);
+
 /* RFC 9525: any dNSName of the certificate matches `host` (ASCII, lower case, no trailing dot). The
    subject's CN is never looked at. At most CERT_SANS_MAX names are. */
 bool cert_covers_host(const struct cert_fields *cert, struct span host);

@@ -80,6 +80,9 @@ static void complain(struct export *export, char text[ERR_NOTE_MAX], const struc
     if (host == NULL) {
         host = set->host_count > 0 ? export_host_text(export, &set->hosts[0]) : "";
     }
+    if (strcmp(host, set->name) == 0) {
+        host = "";
+    }
     snprintf(text, ERR_NOTE_MAX, "%.250s%s%s%.200s: %s%s%s", set->file, place,
              set->file[0] != '\0' ? ": " : "", set->name, host, host[0] != '\0' ? ": " : "", what);
 }

@@ -1,0 +1,1 @@
+pins make server.pem --backup-key same.pub

@@ -1,0 +1,1 @@
+pins make server.pem --backup-key backup.pub

@@ -1,0 +1,1 @@
+pins make backup.pub --tlsa 3,0,1 --host mx.bank.example

@@ -1,0 +1,1 @@
+pins make - --tlsa 3,2,1

@@ -1,0 +1,1 @@
+pins make nowhere.pem
