@@ -14,6 +14,7 @@
 #include "engine/history/store_writer.h"
 #include "engine/sweep/metadata.h"
 #include "engine/sweep/progress.h"
+#include "engine/sweep/prometheus.h"
 
 /* --- options --- */
 
@@ -128,6 +129,12 @@ static bool set_resume(void *context, const char *value, const char **out_why) {
     return true;
 }
 
+static bool set_prometheus(void *context, const char *value, const char **out_why) {
+    *out_why = "give a file of its own";
+    ((struct setup *)context)->prometheus_file = value;
+    return strcmp(value, "-") != 0;
+}
+
 static bool set_quiet(void *context, const char *value, const char **out_why) {
     (void)value, (void)out_why;
     ((struct setup *)context)->config.quiet = true;
@@ -206,6 +213,10 @@ static const struct opt sweep_output_options[] = {
     {0, "chains-pem", NULL, "with the certificates as PEM", set_chains_pem},
     {0, "metadata-file", "FILE", "what was run, on what, and counts (JSON), at the end",
      set_metadata},
+    {0, "prometheus", "FILE",
+     "metrics for Prometheus' textfile collector (FILE.prom), replaced when\na sweep has ended by "
+     "itself",
+     set_prometheus},
     OPT_GROUP("Store"),
     {0, "store", "FILE",
      "keep the sweep in this SQLite file (made if need be; data/store.sql documents it):\n"
@@ -413,13 +424,14 @@ static bool outputs_clash(const struct setup *setup) {
     const struct sweep_config *config = &setup->config;
     bool to_standard = config->output_file == NULL && setup->store_file == NULL;
     const char *files[] = {to_standard ? "-" : config->output_file, config->chains_file,
-                           setup->metadata_file, setup->store_file};
+                           setup->metadata_file, setup->store_file, setup->prometheus_file};
     const char *input = config->inventory.file != NULL ? config->inventory.file : "-";
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
         for (size_t j = i + 1; files[i] != NULL && j < ARRAY_COUNT(files); j++) {
             if (files[j] != NULL && (strcmp(files[i], files[j]) == 0 ||
                                      is_same_file(files[i], files[j], STDOUT_FILENO))) {
-                log_error("sweep: records, chains, metadata and store need files of their own");
+                log_error(
+                    "sweep: records, chains, metadata, metrics and store need files of their own");
                 return true;
             }
         }
@@ -548,6 +560,9 @@ static enum err sweep(struct setup *setup, struct sweep_result *result, struct e
         enum err metadata_err =
             metadata_write(setup->metadata_file, &setup->config, result, &metadata_note);
         err = err_worse(err, note, metadata_err, &metadata_note);
+    }
+    if (setup->prometheus_file != NULL && err == ERR_NONE) {
+        err = prometheus_write(setup->prometheus_file, &setup->config, result, note);
     }
     return err;
 }

@@ -11,7 +11,7 @@ build_packages=(
 test_packages=(
     libcunit1-dev libbenchmark-dev dnsmasq-base nginx openssl python3 python3-jsonschema
     python3-cryptography-vectors testssl.sh procps chromium fonts-dejavu-core
-    gnutls-bin stunnel4 haproxy golang-go sqlite3
+    gnutls-bin stunnel4 haproxy golang-go sqlite3 prometheus
 )
 
 say() {

@@ -24,6 +24,7 @@ struct setup {
 
     /* sweep's own */
     const char *metadata_file;
+    const char *prometheus_file;
     const char *store_file;
     bool resume, seed_given;
     bool dry_run;

@@ -78,6 +78,16 @@ static void put_names(struct text *text, const char *before, const char *after) 
     put_safe(text, after, 100);
 }
 
+/* Of CAs, whose names are no identity. */
+static void put_cas(struct text *text, const char *before, const char *after) {
+    if (strcmp(before, after) != 0) {
+        put_names(text, before, after);
+    } else {
+        put_safe(text, after, 100);
+        put(text, ", now with another key");
+    }
+}
+
 /* Of a set that failed: why; of a target: the worst set, and why. */
 static void put_reason(struct text *text, const struct snapshot *snapshot, uint32_t target_idx,
                        uint32_t set_idx) {
@@ -199,11 +209,11 @@ static void put_change(struct text *text, const struct diff *diff,
                                    *y = anchor_of(after, &change->after, trust);
         put_safe(text, trust, TRUST_NAME_MAX);
         put(text, ": ");
-        put_names(text, x != NULL ? x->subject : "", y != NULL ? y->subject : "");
+        put_cas(text, x != NULL ? x->subject : "", y != NULL ? y->subject : "");
         break;
     }
     case DIFF_ISSUER_CHANGED:
-        put_names(text, was != NULL ? was->issuer : "", is != NULL ? is->issuer : "");
+        put_cas(text, was != NULL ? was->issuer : "", is != NULL ? is->issuer : "");
         break;
     case DIFF_KEY_ROTATED:
         put_pin(text, was);

@@ -51,6 +51,10 @@ static void add_tables(struct sweep_result *out, const struct intern_stats *inte
 void sweep_result_add(struct sweep_result *out, const struct sweep_counts *counts) {
     out->targets += counts->targets;
     out->unknown += counts->unknown;
+    if (counts->first_expiry_s != 0 &&
+        (out->first_expiry_s == 0 || counts->first_expiry_s < out->first_expiry_s)) {
+        out->first_expiry_s = counts->first_expiry_s;
+    }
     for (int i = 0; i < OUTCOME_COUNT; i++) {
         out->statuses[i] += counts->statuses[i];
     }
@@ -76,6 +80,7 @@ void sweep_result_usage(struct sweep_result *out) {
 static void add_base(struct sweep_result *out, const struct sweep_result *base) {
     struct sweep_counts counts = {.targets = base->targets,
                                   .unknown = base->unknown,
+                                  .first_expiry_s = base->first_expiry_s,
                                   .conns = base->conns,
                                   .intern = base->intern,
                                   .path = base->path};

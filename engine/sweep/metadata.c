@@ -1,11 +1,10 @@
 #include "engine/sweep/metadata.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "engine/base/replace.h"
 #include "engine/codec/json.h"
 
 const char *const metadata_versions[METADATA_VERSIONS] = {"other", "TLSv1", "TLSv1.1", "TLSv1.2",
@@ -100,6 +99,9 @@ size_t metadata_compose(const struct sweep_config *config, const struct sweep_re
     json_key(&json, "ended");
     json_time_ms(&json, result->ended_ms);
     json_key_bool(&json, "interrupted", result->interrupted);
+    json_key(&json, "first_expiry");
+    json_time_s(&json,
+                result->first_expiry_s > 0 ? (int64_t)result->first_expiry_s : DATETIME_NONE);
     json_key_u64(&json, "runs", result->runs);
     json_key(&json, "seconds");
     json_milli(&json, (int64_t)(result->seconds * 1000));
@@ -131,51 +133,20 @@ size_t metadata_compose(const struct sweep_config *config, const struct sweep_re
     return len;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len) {
-    while (len > 0) {
-        ssize_t wrote = write(fd, bytes, len);
-        if (wrote < 0 && errno != EINTR) {
-            return false;
-        }
-        if (wrote > 0) {
-            bytes += wrote;
-            len -= (size_t)wrote;
-        }
-    }
-    return true;
-}
-
 enum err metadata_write(const char *file, const struct sweep_config *config,
                         const struct sweep_result *result, struct err_note *note) {
     char *buffer = malloc(METADATA_BYTES_MAX);
-    char temporary[4096];
-    if (buffer == NULL ||
-        (size_t)snprintf(temporary, sizeof temporary, "%s.new", file) >= sizeof temporary) {
-        free(buffer);
-        return err_note(note, ERR_RESOURCE,
-                        "%s: cannot write the metadata: name too long or no memory", file);
+    if (buffer == NULL) {
+        return err_note(note, ERR_RESOURCE, "%s: no memory for the metadata", file);
     }
     size_t len = metadata_compose(config, result, buffer, METADATA_BYTES_MAX);
+    enum err err = ERR_NONE;
     if (len == 0) {
-        free(buffer);
-        return err_note(note, ERR_RESOURCE, "%s: the metadata have more than %u bytes", file,
-                        METADATA_BYTES_MAX);
-    }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool good = fd >= 0 && write_all(fd, buffer, len);
-    int error = errno;
-    if (fd >= 0 && close(fd) != 0 && good) {
-        good = false;
-        error = errno;
-    }
-    if (good && rename(temporary, file) != 0) {
-        good = false;
-        error = errno;
+        err = err_note(note, ERR_RESOURCE, "%s: the metadata have more than %u bytes", file,
+                       METADATA_BYTES_MAX);
+    } else if (!replace_file(file, span_of(buffer, len))) {
+        err = err_note(note, ERR_IO, "%s: cannot write the metadata: %s", file, strerror(errno));
     }
     free(buffer);
-    if (!good) {
-        unlink(temporary);
-        return err_note(note, ERR_IO, "%s: cannot write the metadata: %s", file, strerror(error));
-    }
-    return ERR_NONE;
+    return err;
 }

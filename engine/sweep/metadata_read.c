@@ -15,12 +15,22 @@ static double real_of(const cJSON *object, const char *key) {
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
+static uint64_t time_of(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    int64_t unix_s;
+    return cJSON_IsString(item) && datetime_parse(span_str(item->valuestring), &unix_s) &&
+                   unix_s > 0
+               ? (uint64_t)unix_s
+               : 0;
+}
+
 static void read_counts(const cJSON *document, struct sweep_result *out) {
     const cJSON *statuses = cJSON_GetObjectItemCaseSensitive(document, "statuses");
     const cJSON *verdicts = cJSON_GetObjectItemCaseSensitive(document, "verdicts");
     const cJSON *pkix = cJSON_GetObjectItemCaseSensitive(document, "pkix");
     out->targets = number_of(document, "targets");
     out->unknown = number_of(document, "unknown");
+    out->first_expiry_s = time_of(document, "first_expiry");
     for (int i = 0; i < OUTCOME_COUNT; i++) {
         out->statuses[i] = number_of(statuses, outcome_text((enum outcome)i));
     }

@@ -14,6 +14,8 @@ struct worker_stats {
     _Atomic uint64_t statuses[OUTCOME_COUNT];
     _Atomic uint64_t verdicts[VERDICT_COUNT];
     _Atomic uint64_t pkix[PKIX_COUNT]; /* targets with this result in any view and profile */
+    /* Unix seconds: what ends first of what clients need and has not ended; 0: nothing seen */
+    _Atomic uint64_t first_expiry_s;
     _Atomic uint64_t unknown;   /* verdict unknown, but neither blocklisted nor not-offered */
     _Atomic uint64_t in_flight; /* connections, a gauge */
     _Atomic uint64_t waiting;   /* targets taken up, a gauge */
@@ -22,6 +24,7 @@ struct worker_stats {
 /* What a worker, or all of them, counted up to a moment. */
 struct sweep_counts {
     uint64_t targets, unknown;
+    uint64_t first_expiry_s; /* the earliest; 0: none */
     uint64_t statuses[OUTCOME_COUNT];
     uint64_t verdicts[VERDICT_COUNT];
     uint64_t pkix[PKIX_COUNT];

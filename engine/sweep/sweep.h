@@ -22,7 +22,8 @@ struct sweep_result {
     uint64_t statuses[OUTCOME_COUNT];
     uint64_t verdicts[VERDICT_COUNT];
     uint64_t pkix[PKIX_COUNT];
-    uint64_t unknown; /* as counted against --max-unknown */
+    uint64_t first_expiry_s; /* Unix seconds: the first end that is ahead; 0: none seen */
+    uint64_t unknown;        /* as counted against --max-unknown */
     struct conns_stats conns;
     struct intern_stats intern;
     struct path_stats path;

@@ -100,6 +100,7 @@ static void worker_fini(struct worker *worker) {
 void worker_get_counts(const struct worker *worker, struct sweep_counts *out) {
     *out = (struct sweep_counts){.targets = stats_get(&worker->stats.targets),
                                  .unknown = stats_get(&worker->stats.unknown),
+                                 .first_expiry_s = stats_get(&worker->stats.first_expiry_s),
                                  .conns = worker->conns_stats,
                                  .intern = worker->intern_stats,
                                  .path = worker->path_stats};
@@ -453,6 +454,22 @@ static bool is_unknown(const struct judgement *judgement) {
     return judgement->verdict == VERDICT_UNKNOWN && (failed || !excused);
 }
 
+/* Of the preferred paths of a view, the end that comes first and is still ahead. */
+static void count_expiry(struct worker_stats *stats, const struct path_set *paths, int64_t now_s) {
+    uint64_t first_s = stats_get(&stats->first_expiry_s);
+    for (uint32_t p = 0; p < paths->profile_count; p++) {
+        bool valid;
+        int preferred = path_preferred(&paths->profiles[p], now_s, &valid);
+        if (preferred >= 0 && valid) {
+            int64_t end_s = paths->profiles[p].paths[preferred].not_after;
+            if (end_s > 0 && (first_s == 0 || (uint64_t)end_s < first_s)) {
+                first_s = (uint64_t)end_s;
+            }
+        }
+    }
+    stats_set(&stats->first_expiry_s, first_s);
+}
+
 static void count_judgement(struct worker *worker, const struct judgement *judgement) {
     struct worker_stats *stats = &worker->stats;
     stats_add(&stats->targets, 1);
@@ -464,6 +481,9 @@ static void count_judgement(struct worker *worker, const struct judgement *judge
     bool seen[PKIX_COUNT] = {false};
     for (uint32_t i = 0; i < judgement->target->probe_count; i++) {
         const struct probe *probe = &judgement->target->probes[i];
+        if (judge_view_counts(probe)) {
+            count_expiry(stats, probe->chain->paths, judgement->judged_at_s);
+        }
         for (uint32_t p = 0; judge_view_counts(probe) && p < probe->chain->paths->profile_count;
              p++) {
             seen[path_pkix(&probe->chain->paths->profiles[p], judgement->judged_at_s)] = true;
