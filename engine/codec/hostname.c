@@ -195,3 +195,11 @@ bool hostname_matches(struct span pattern, struct span host) {
     }
     return equal_folded(pattern, host);
 }
+
+bool hostname_ends_in_number(struct span name) {
+    size_t at = name.len;
+    while (at > 0 && name.data[at - 1] >= '0' && name.data[at - 1] <= '9') {
+        at--;
+    }
+    return at == 0 || name.data[at - 1] == '.';
+}

@@ -12,6 +12,10 @@
 bool hostname_to_ascii(struct span text, char out[HOST_MAX + 1], size_t *out_len,
                        const char **out_why);
 
+/* Whether the last label of an ASCII name is a number: no top-level domain is (RFC 3696 section 2),
+   and such a host would be looked up as an address. */
+bool hostname_ends_in_number(struct span name);
+
 /* RFC 9525 matching of one certificate dNSName against a host, both ASCII: case-insensitive, "*"
    only as the whole leftmost label, standing for exactly one label. */
 bool hostname_matches(struct span pattern, struct span host);

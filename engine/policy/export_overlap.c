@@ -51,6 +51,12 @@ static enum combination combined_then(const struct export *export) {
                                                                  : COMBINE_EACH;
 }
 
+/* HPKP's report-only header is one of its own: neither kind hides the other. */
+static bool stand_apart(const struct export *export, const struct entry *a, const struct entry *b) {
+    return export->traits->client == PIN_CLIENT_HPKP &&
+           export->plans[a->set_idx].report_only != export->plans[b->set_idx].report_only;
+}
+
 static const char *entry_text(struct export *export, const struct entry *entry) {
     struct pin_host host = {.name = entry->name,
                             .pattern = entry->reach == EXPORT_ANY_DEPTH   ? PIN_PATTERN_ANY_DEPTH
@@ -87,7 +93,9 @@ static bool asks_the_same(const struct export_plan *a, const struct export_plan 
 static void tell_overlap(struct export *export, const struct entry *wide,
                          const struct entry *specific) {
     const struct pin_set *a = export->sets[wide->set_idx], *b = export->sets[specific->set_idx];
-    enum combination today = combined_today(a, b), then = combined_then(export);
+    enum combination today = combined_today(a, b);
+    enum combination then =
+        stand_apart(export, wide, specific) ? COMBINE_EACH : combined_then(export);
     if (a == b || today == then ||
         asks_the_same(&export->plans[wide->set_idx], &export->plans[specific->set_idx])) {
         return;
@@ -119,7 +127,7 @@ static enum err check_same(struct export *export, const struct entry *first,
     if (a == b) {
         return ERR_NONE; /* merged when it was planned */
     }
-    if (!export->traits->repeats) {
+    if (!export->traits->repeats && !stand_apart(export, first, again)) {
         return export_refuse(export, b, entry_text(export, again),
                              "the pin set \"%.100s\" names it as well, and %s takes a host only "
                              "once: choose with --client, --application or --pin-set",
@@ -171,8 +179,8 @@ static bool is_excluded(const struct export_plan *plan, const char *name) {
 /* An entry for a name alone also takes what is below it away from the entry above. */
 static void tell_cut(struct export *export, const struct entry *wide,
                      const struct entry *specific) {
-    if (export->traits->cuts_below && specific->reach == EXPORT_NAME &&
-        wide->reach == EXPORT_ANY_DEPTH &&
+    if (export->traits->cuts_below && !stand_apart(export, wide, specific) &&
+        specific->reach == EXPORT_NAME && wide->reach == EXPORT_ANY_DEPTH &&
         !is_excluded(&export->plans[wide->set_idx], specific->name)) {
         export_loss(export, export->sets[wide->set_idx], entry_text(export, wide),
                     "names below %s are lost: %s clients would not pin them, since that name has "

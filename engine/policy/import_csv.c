@@ -98,6 +98,12 @@ static enum err split(struct table *table, uint32_t line, struct span text, stru
             }
         } else {
             cell = span_take(&text, span_find(text, ','));
+            if (span_find(cell, '"') < cell.len) {
+                return import_fail(table->import, line, NULL,
+                                   "a quote inside the cell %s that does not begin with one: write "
+                                   "\"...\" around the whole cell, with \"\" for a quote inside",
+                                   import_quote(table->import, span_trim(cell)));
+            }
         }
         cells[count++] = span_trim(cell);
         more = text.len > 0;
@@ -466,6 +472,34 @@ static enum err add_row(struct table *table, struct row *row) {
     return merge(table, row, is_new, set);
 }
 
+/* A comment has not as many commas as a row has. */
+static enum err check_comment(struct table *table, uint32_t line, struct span text) {
+    uint32_t cells = 1;
+    for (size_t i = 0; i < text.len; i++) {
+        cells += text.data[i] == ',';
+    }
+    return cells < table->count ? ERR_NONE
+                                : import_fail(table->import, line, NULL,
+                                              "a row or a comment? A cell that begins with # is "
+                                              "quoted, \"#...\"; else take the line out");
+}
+
+/* As import_next_line(), but what it would pass over as a comment may be a row. */
+static bool next_row(struct table *table, struct span *text, uint32_t *line, struct span *out,
+                     enum err *err) {
+    while (text->len > 0 && *err == ERR_NONE) {
+        struct span rest = *text, raw = span_trim(span_take(&rest, span_find(rest, '\n')));
+        if (raw.len == 0 || raw.data[0] != '#') {
+            return import_next_line(text, line, out);
+        }
+        span_take(&rest, 1);
+        *text = rest;
+        ++*line;
+        *err = check_comment(table, *line, raw);
+    }
+    return false;
+}
+
 enum err import_csv(struct import *import, struct span text) {
     struct row row, last;
     struct table table = {.import = import, .last = &last};
@@ -475,7 +509,7 @@ enum err import_csv(struct import *import, struct span text) {
     if (import_next_line(&text, &line, &line_text)) {
         err = read_header(&table, line, line_text);
     }
-    while (err == ERR_NONE && import_next_line(&text, &line, &line_text)) {
+    while (err == ERR_NONE && next_row(&table, &text, &line, &line_text, &err)) {
         err = read_row(&table, line, line_text, &row);
         if (err == ERR_NONE) {
             err = add_row(&table, &row);

@@ -1,7 +1,10 @@
 /* HTTP Public Key Pinning (RFC 7469 section 2.1). The header names no host, so that here a line is
      host Public-Key-Pins: pin-sha256="..."; pin-sha256="..."; max-age=5184000; includeSubDomains
    (or Public-Key-Pins-Report-Only). A user agent ignores a header with fewer than two pins, or
-   without max-age; max-age counts from when it was last seen, so that it is no expiry of ours. */
+   without max-age; max-age counts from when it was last seen, so that it is no expiry of ours. A
+   host may have both headers: they are two sets, and what one pins hides nothing from the other. */
+#include <stdio.h>
+
 #include "engine/codec/text.h"
 #include "engine/policy/import_set.h"
 
@@ -129,6 +132,25 @@ static enum err read_value(struct header *header, struct span value) {
     return err == ERR_NONE ? check(header) : err;
 }
 
+/* No host has a space in its name. */
+static const char *report_only_key(struct import *import, const char *host) {
+    char key[HOST_MAX + 16];
+    int len = snprintf(key, sizeof key, "%s report-only", host);
+    return arena_copy_text(&import->scratch, span_of(key, (size_t)len));
+}
+
+/* "<stem>:report-only:<host>": a host may have both headers. */
+static const char *report_only_name(struct import *import, const char *host) {
+    static const char middle[] = ":report-only:";
+    size_t prefix_len = strlen(import->prefix), host_len = strlen(host);
+    char *name =
+        (char *)arena_alloc_bytes(&import->index->arena, prefix_len + sizeof middle + host_len);
+    memcpy(name, import->prefix, prefix_len);
+    memcpy(name + prefix_len, middle, sizeof middle - 1);
+    memcpy(name + prefix_len + sizeof middle - 1, host, host_len + 1);
+    return name;
+}
+
 static enum err read_line(struct import *import, struct import_sets *sets, uint32_t line,
                           struct span text) {
     struct pin_host host;
@@ -150,13 +172,16 @@ static enum err read_line(struct import *import, struct import_sets *sets, uint3
                            "\"%s\" is no header with pins: write " HEADER ": or " REPORT_ONLY ":",
                            import_quote(import, name));
     }
-    struct import_set *set =
-        import_sets_get(import, sets, host.name, PIN_CLIENT_HPKP, line, &is_new);
+    const char *key = report_only ? report_only_key(import, host.name) : host.name;
+    struct import_set *set = import_sets_get(import, sets, key, PIN_CLIENT_HPKP, line, &is_new);
     if (!is_new) {
         return import_fail(import, line, host.name,
                            "is already there, at line %u, and user agents take the first header "
-                           "alone: keep one of them",
+                           "of a kind alone: keep one of them",
                            set->set->line);
+    }
+    if (report_only) {
+        set->set->name = report_only_name(import, host.name);
     }
     import_set_add_host(import, set, host);
     set->set->report_only = report_only;

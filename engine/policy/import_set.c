@@ -97,13 +97,6 @@ const char *import_quote(struct import *import, struct span text) {
 
 /* --- hosts --- */
 
-/* RFC 3696 section 2. Such a host would be looked up as an address. */
-static bool ends_in_number(const char *name) {
-    const char *dot = strrchr(name, '.');
-    const char *label = dot != NULL ? dot + 1 : name;
-    return label[strspn(label, "0123456789")] == '\0';
-}
-
 static enum err read_name(struct import *import, uint32_t line, struct span written,
                           struct span name, struct pin_host *out) {
     struct netaddr address;
@@ -120,7 +113,7 @@ static enum err read_name(struct import *import, uint32_t line, struct span writ
         return import_fail(import, line, NULL, "\"%s\" is no host: %s",
                            import_quote(import, written), why);
     }
-    if (ends_in_number(ascii)) {
+    if (hostname_ends_in_number(span_of(ascii, len))) {
         return import_fail(import, line, NULL,
                            "\"%s\" is no host: its last label is a number, and no top-level "
                            "domain is: write a name, or an address without wildcard",

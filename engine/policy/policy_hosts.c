@@ -34,6 +34,12 @@ static enum err read_name(struct policy_reader *reader, const char *key,
         return policy_fail(reader, node, key, "\"%.100s\" is no host pattern: %s",
                            (const char *)node->text.data, why);
     }
+    if (hostname_ends_in_number(span_of(ascii, len))) {
+        return policy_fail(reader, node, key,
+                           "\"%.100s\" is no host pattern: its last label is a number, and no "
+                           "top-level domain is: write a name, or an address without wildcard",
+                           (const char *)node->text.data);
+    }
     out->name = arena_copy_text(reader->arena, span_of(ascii, len));
     return ERR_NONE;
 }

@@ -343,7 +343,8 @@ bool pin_parse(struct span text, struct arena *arena, struct pin *out, const cha
 }
 
 bool pin_same_application(const struct pin_set *a, const struct pin_set *b) {
-    if (a->client != b->client || strcmp(a->application, b->application) != 0) {
+    if (a->client != b->client || strcmp(a->application, b->application) != 0 ||
+        (a->client == PIN_CLIENT_HPKP && a->report_only != b->report_only)) {
         return false;
     }
     const char *file_a = a->file != NULL ? a->file : "", *file_b = b->file != NULL ? b->file : "";

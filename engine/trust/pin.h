@@ -229,7 +229,8 @@ extern const char *const pin_on_expiry_words[];
 
 /* Whether two sets belong to one client application, whose host rules combine them: the same client
    and application, or, where no application is named, the same client and policy file (unrelated
-   applications must not hide each other's pins). */
+   applications must not hide each other's pins). HPKP's report-only headers are an application of
+   their own beside its others (RFC 7469 section 2.3.2). */
 bool pin_same_application(const struct pin_set *a, const struct pin_set *b);
 
 const char *pin_client_text(enum pin_client client);

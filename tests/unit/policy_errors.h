@@ -157,6 +157,12 @@ static const struct {
      "p.yaml:4:13: hosts: \"1.2.3.400\" is no host pattern: not a valid IPv4 address"},
     {HOSTS("\"*.192.0.2.7\""),
      "p.yaml:4:13: hosts: a wildcard before an address: name the address"},
+    {HOSTS("\"*.bank.7\""),
+     "p.yaml:4:13: hosts: \"*.bank.7\" is no host pattern: its last label is a number, and no "
+     "top-level domain is: write a name, or an address without wildcard"},
+    {HOSTS("\"**.example.7:443\""),
+     "p.yaml:4:13: hosts: \"**.example.7:443\" is no host pattern: its last label is a number, and "
+     "no top-level domain is: write a name, or an address without wildcard"},
     {HOSTS("\"x y.example\""),
      "p.yaml:4:13: hosts: \"x y.example\" is no host pattern: white space inside a host name"},
     {HOSTS(""),

@@ -66,6 +66,18 @@ static void test_errors(void) {
         {"host,pin\n\"a.example,sha256/{1}\n",
          "p.csv:2: a quote that is not closed, or text after it: write \"...\" with \"\" for a "
          "quote inside, all in one line"},
+        {"host,pin\na.example,sha256/{1}\n# no row\n#b.example,sha256/{1}\n",
+         "p.csv:4: a row or a comment? A cell that begins with # is quoted, \"#...\"; else take "
+         "the "
+         "line out"},
+        {"host,pin,owner\na.example,sha256/{1},the \"team\"\n",
+         "p.csv:2: a quote inside the cell the \"team\" that does not begin with one: write "
+         "\"...\" "
+         "around the whole cell, with \"\" for a quote inside"},
+        {"host,pin,owner\na.example,sha256/{1}, \"a, b\"\n",
+         "p.csv:2: a quote inside the cell \"a that does not begin with one: write \"...\" around "
+         "the "
+         "whole cell, with \"\" for a quote inside"},
         {"host,pin\na.example,{1}\n",
          "p.csv:2: a.example: the pin \"{1}\": a pin begins with its algorithm: write "
          "\"sha256/<base64>\" (or sha1/, sha512/, exact/, or \"sha256:<hexadecimal>\")"},

@@ -13,6 +13,11 @@ static const char below[] = "a.example Public-Key-Pins: " TWO "; includeSubDomai
                             "x.a.example public-key-pins: pin-sha256=\"{3}\" ;PIN-SHA256=\"{4}\";"
                             "Max-Age=\"10\"; includesubdomains; other=\"a;b\"\n";
 
+static const char twins[] =
+    "a.example Public-Key-Pins: " TWO "; includeSubDomains\n"
+    "a.example Public-Key-Pins-Report-Only: pin-sha256=\"{3}\"; pin-sha256=\"{4}\"\n"
+    "x.a.example Public-Key-Pins-Report-Only: pin-sha256=\"{3}\"; pin-sha256=\"{4}\"\n";
+
 static const struct import_case cases[] = {
     {plain, "a.example", "012", NULL, NULL, "match"},
     {plain, "a.example", "032", NULL, NULL, "match"},
@@ -30,6 +35,11 @@ static const struct import_case cases[] = {
     {"a.example Public-Key-Pins-Report-Only: pin-sha256=\"{1}\"; pin-sha256=\"{2}\"; "
      "report-uri=\"https://r.example/?a;b\"\n",
      "a.example", "03", NULL, NULL, "report-only"},
+    /* Both headers of a host: what is enforced decides; neither hides the other. */
+    {twins, "a.example", "01", NULL, NULL, "report-only"},
+    {twins, "a.example", "03", NULL, NULL, "mismatch"},
+    {twins, "x.a.example", "04", NULL, NULL, "mismatch"},
+    {twins, "x.a.example", "01", NULL, NULL, "report-only"},
 };
 
 static void test_cases(void) {
@@ -63,7 +73,7 @@ static void test_errors(void) {
          "h:1: a.example: the pin \"{h1}\": 20 bytes, but SHA-256 has 32: copy the pin anew"},
         {"a.example Public-Key-Pins: " TWO "\nA.example Public-Key-Pins: " TWO "\n",
          "h:2: a.example: is already there, at line 1, and user agents take the first header "
-         "alone: keep one of them"},
+         "of a kind alone: keep one of them"},
         {"*.example Public-Key-Pins: " TWO "\n",
          "h:1: \"*.example\" is no host: this client has no wildcards, name the host"},
     };
