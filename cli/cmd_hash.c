@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -180,7 +181,9 @@ static const struct opt hash_options[] = {
     {0, "unique-max", "N", "pins that --unique remembers, up to 80 bytes each (16777216)",
      set_unique_max},
     {0, "match", "POLICY",
-     "name the pin sets of this policy that pin each certificate (text: behind a tab); repeatable",
+     "name the pin sets of this policy that pin each certificate (text: behind a tab; 1,024 at "
+     "most,\n"
+     "then \"...\"); repeatable",
      add_policy},
     {'o', "output-file", "FILE", "(default: standard output)", set_output_file},
     {0, "overwrite", NULL, "replace an existing output file", set_overwrite},
@@ -213,7 +216,8 @@ static void print_help(const struct opt_table *table) {
          "passed over. One that is\n"
          "malformed elsewhere is written: its key is what clients hash (ndjson and csv say "
          "strict: false).\n"
-         "Exit code 2: a file could not be read, or no certificate was found at all; 1: --fail-on; "
+         "Exit code 2: a file could not be read to its end, or no certificate was found at all; 1: "
+         "--fail-on; "
          "else 0.");
 }
 
@@ -397,6 +401,9 @@ static int run(struct hash *hash) {
     struct sink_config output = {
         .overwrite = hash->overwrite, .append = hash->append, .block_count = BLOCKS_PER_WORKER};
     output.files[SINK_RECORDS] = hash->output_file != NULL ? hash->output_file : "-";
+    struct stat info;
+    hash->config.headless = hash->append && hash->output_file != NULL &&
+                            stat(hash->output_file, &info) == 0 && info.st_size > 0;
     log_set_quiet(hash->quiet);
     enum err err = load_policies(hash, &note);
     if (err == ERR_NONE) {

@@ -58,6 +58,7 @@ struct corpus_config {
     enum corpus_format format;
     const char *column; /* of CSV: its name or its number from 1; NULL: known names */
     enum corpus_output output;
+    bool headless;    /* CSV without its header line: the output goes on behind one */
     bool fingerprint; /* the certificate's SHA-256 too */
     bool unique;      /* each pin once: the first certificate that has it */
     uint64_t unique_max;

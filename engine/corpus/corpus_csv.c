@@ -53,39 +53,53 @@ static bool is_known_name(struct span name) {
     return false;
 }
 
-/* A field off the front of the row, without its quotes (doubled ones inside stay doubled: neither
-   PEM nor base64 has any). A quote anywhere opens or closes, as it does for corpus_cut_csv().
-   `*out_ended` when the row ends with it. */
-static struct span take_field(struct span *text, char separator, bool *out_ended) {
-    bool inside = false;
+/* What comes behind a field. */
+enum field_end { FIELD_MORE, FIELD_ROW_ENDS, FIELD_TEXT_ENDS, FIELD_QUOTE_OPEN };
+
+/* Where the quoted contents at the front end: at the closing quote, or with the text. */
+static size_t quoted_len(struct span text) {
     size_t end = 0;
-    while (end < text->len) {
-        uint8_t c = text->data[end];
-        if (inside) { /* to the closing quote in one leap */
-            end += span_find(span_of(text->data + end, text->len - end), '"');
-            inside = false;
-        } else if (c == '"') {
-            inside = true;
-        } else if (c == (uint8_t)separator || c == '\n') {
-            break;
-        }
+    while ((end += span_find(span_of(text.data + end, text.len - end), '"')) + 1 < text.len &&
+           text.data[end + 1] == '"') {
+        end += 2;
+    }
+    return end;
+}
+
+/* A field off the front of the row, without its quotes (doubled ones inside stay doubled: neither
+   PEM nor base64 has any). Only a field that begins with a quote is quoted (RFC 4180 section 2.5):
+   one inside, as inches have it, is a character like others. */
+static struct span take_field(struct span *text, char separator, enum field_end *out_end) {
+    struct span field = {NULL, 0};
+    size_t end = 0;
+    while (end < text->len && text->data[end] == ' ') {
         end++;
     }
-    end = end < text->len ? end : text->len;
-    struct span field = span_trim(span_of(text->data, end));
-    if (field.len > 0 && field.data[0] == '"') {
-        span_take(&field, 1);
-        field.len -= field.len > 0 && field.data[field.len - 1] == '"' ? 1 : 0;
+    bool quoted = end < text->len && text->data[end] == '"', closed = true;
+    if (quoted) {
+        struct span rest = span_of(text->data + end + 1, text->len - end - 1);
+        field = span_of(rest.data, quoted_len(rest));
+        closed = field.len < rest.len;
+        end += 1 + field.len + (closed ? 1 : 0);
     }
-    *out_ended = end >= text->len || text->data[end] == '\n';
+    while (end < text->len && text->data[end] != (uint8_t)separator && text->data[end] != '\n') {
+        end++;
+    }
+    if (!quoted) {
+        field = span_of(text->data, end);
+    }
+    *out_end = !closed                   ? FIELD_QUOTE_OPEN
+               : end >= text->len        ? FIELD_TEXT_ENDS
+               : text->data[end] == '\n' ? FIELD_ROW_ENDS
+                                         : FIELD_MORE;
     span_take(text, end + 1);
     return span_trim(field);
 }
 
 static bool find_column(struct span head, char separator, const char *wanted, uint32_t *out) {
-    bool ended = false;
-    for (uint32_t column = 0; !ended && column < CSV_COLUMNS_MAX; column++) {
-        struct span name = take_field(&head, separator, &ended);
+    enum field_end end = FIELD_MORE;
+    for (uint32_t column = 0; end == FIELD_MORE && column < CSV_COLUMNS_MAX; column++) {
+        struct span name = take_field(&head, separator, &end);
         if (wanted != NULL ? text_equal_ignore_case(name, span_str(wanted)) : is_known_name(name)) {
             *out = column;
             return true;
@@ -135,22 +149,21 @@ bool corpus_csv_header(struct span head, const char *column, struct corpus_file 
 
 /* Behind the last line end that is outside of quotes. Whether a quote opens or closes is known from
    the start on only: a piece begins outside. */
-size_t corpus_cut_csv(struct span text) {
-    size_t quotes = 0, end = text.len;
-    for (size_t i = 0; i < text.len; i++) {
-        quotes += text.data[i] == '"';
+size_t corpus_cut_csv(struct span text, char separator) {
+    struct span rest = text;
+    size_t cut = 0;
+    if (text.len > 0 && span_find(text, '"') == text.len) {
+        const uint8_t *last = memrchr(text.data, '\n', text.len);
+        return last != NULL ? (size_t)(last - text.data) + 1 : 0;
     }
-    bool inside = quotes % 2 != 0;
-    while (end > 0) {
-        uint8_t c = text.data[end - 1];
-        if (c == '"') {
-            inside = !inside;
-        } else if (c == '\n' && !inside) {
-            return end;
+    while (rest.len > 0) {
+        enum field_end end;
+        take_field(&rest, separator, &end);
+        if (end == FIELD_ROW_ENDS) {
+            cut = text.len - rest.len;
         }
-        end--;
     }
-    return 0;
+    return cut;
 }
 
 /* What no header has: the file is one without, and --column gave a number. */
@@ -165,15 +178,23 @@ void corpus_read_csv(struct corpus_batch *batch, struct span text, const struct 
     while (rest.len > 0) {
         struct corpus_place here = corpus_place_at(place, (size_t)(rest.data - text.data));
         struct span found = {NULL, 0};
-        bool ended = false;
-        for (uint32_t column = 0; !ended; column++) {
-            struct span field = take_field(&rest, piece->file->separator, &ended);
+        enum field_end end = FIELD_MORE;
+        for (uint32_t column = 0; end == FIELD_MORE; column++) {
+            struct span field = take_field(&rest, piece->file->separator, &end);
             if (column == piece->file->column) {
                 found = field;
             }
         }
         bool skipped = is_header && !is_data(found);
         is_header = false;
+        if (end == FIELD_QUOTE_OPEN) {
+            corpus_batch_broken(
+                batch, span_of(NULL, 0), here,
+                "a quote is opened in this row that nothing closes: the rest of the "
+                "file is passed over");
+            batch->block->stats.files_failed++;
+            return;
+        }
         if (skipped) {
             continue;
         }

@@ -76,16 +76,36 @@ static void read_element(struct corpus_batch *batch, struct span der, struct cor
     }
 }
 
+/* Where the rest of a file is lost that was a row of records, the file has not been read to its
+   end; one certificate with something behind it is no such row. */
+static void lose_rest(struct corpus_batch *batch, enum corpus_format format, uint64_t records,
+                      struct corpus_place here) {
+    if (prefix_len(format) > 0 || records > 1 || here.piece->offset > 0) {
+        batch->block->stats.files_failed++;
+    }
+}
+
+/* A prefix that contradicts the header behind it: it is not the file that ends too early. */
+static bool contradicts(struct span record, size_t prefix, size_t len) {
+    size_t inner;
+    return prefix > 0 && record.len > prefix &&
+           (!corpus_der_len(span_of(record.data + prefix, record.len - prefix), &inner) ||
+            prefix + inner != len);
+}
+
 void corpus_read_der(struct corpus_batch *batch, struct span bytes, enum corpus_format format,
                      struct corpus_place place) {
     size_t at = 0, prefix = prefix_len(format), len;
+    uint64_t records = 0;
     while (at < bytes.len) {
         struct span rest = span_of(bytes.data + at, bytes.len - at);
         struct corpus_place here = corpus_place_at(place, at);
-        if (!record_len(rest, format, &len)) {
+        bool known = record_len(rest, format, &len);
+        if (!known || (len > rest.len && contradicts(rest, prefix, len))) {
             corpus_batch_broken(batch, rest, here,
                                 "no certificate begins here, and where the next one does cannot be "
                                 "told: the rest of the file is passed over");
+            lose_rest(batch, format, records, here);
             return;
         }
         if (len > rest.len) {
@@ -101,6 +121,7 @@ void corpus_read_der(struct corpus_batch *batch, struct span bytes, enum corpus_
             read_element(batch, record, corpus_place_at(here, prefix));
         }
         at += len;
+        records++;
     }
 }
 

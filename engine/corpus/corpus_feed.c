@@ -180,7 +180,7 @@ static size_t find_cut(struct corpus_feeder *feeder, struct span text) {
     if (text.len < feeder->cut_from) {
         return 0;
     }
-    size_t cut = corpus_cut(feeder->file->format, text, &feeder->is_done);
+    size_t cut = corpus_cut(feeder->file, text, &feeder->is_done);
     feeder->cut_from = cut > 0                  ? 0
                        : text.len < RECUT_BYTES ? text.len + 1
                                                 : text.len + text.len / 8;

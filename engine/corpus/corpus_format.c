@@ -57,18 +57,18 @@ static size_t cut_lines(struct span text) {
     return last != NULL ? (size_t)(last - text.data) + 1 : 0;
 }
 
-size_t corpus_cut(enum corpus_format format, struct span text, bool *out_is_lost) {
+size_t corpus_cut(const struct corpus_file *file, struct span text, bool *out_is_lost) {
     *out_is_lost = false;
-    switch (format) {
+    switch (file->format) {
     case CORPUS_PEM:
         return corpus_cut_pem(text);
     case CORPUS_DER:
     case CORPUS_DER4:
     case CORPUS_DER3:
     case CORPUS_DER2:
-        return corpus_cut_der(text, format, out_is_lost);
+        return corpus_cut_der(text, file->format, out_is_lost);
     case CORPUS_CSV:
-        return corpus_cut_csv(text);
+        return corpus_cut_csv(text, file->separator);
     case CORPUS_NDJSON:
     case CORPUS_BASE64:
         return cut_lines(text);

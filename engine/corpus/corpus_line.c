@@ -21,6 +21,8 @@ static void note_match(void *context, const struct pin_set *set, const struct pi
     }
     if (facts->match_count < CORPUS_MATCHES_MAX) {
         facts->matches[facts->match_count++] = set;
+    } else {
+        facts->more_matches = true;
     }
 }
 
@@ -38,6 +40,7 @@ void corpus_facts_of(const struct corpus_config *config, const struct corpus_ite
     out->looked_at = config->output == CORPUS_OUT_NDJSON || config->output == CORPUS_OUT_CSV;
     out->strict = false;
     out->match_count = 0;
+    out->more_matches = false;
     if (out->looked_at) {
         out->strict = cert_walk(item->der, &out->fields);
         if (!out->strict) {
@@ -60,7 +63,7 @@ static char *put(char *at, const void *bytes, size_t len) {
 
 static void write_text(const struct corpus_config *config, const struct corpus_item *item,
                        const struct corpus_facts *facts, struct corpus_buffer *out) {
-    size_t len = sizeof pin_prefix + BASE64_SHA256_LEN + 2 * SHA256_LEN + 4;
+    size_t len = sizeof pin_prefix + BASE64_SHA256_LEN + 2 * SHA256_LEN + 8;
     for (uint32_t i = 0; i < facts->match_count; i++) {
         len += strlen(facts->matches[i]->name) + 1;
     }
@@ -79,6 +82,7 @@ static void write_text(const struct corpus_config *config, const struct corpus_i
             }
             at = put(at, facts->matches[i]->name, strlen(facts->matches[i]->name));
         }
+        at = facts->more_matches ? put(at, ",...", 4) : at;
     }
     *at++ = '\n';
     out->len += (size_t)(at - start);
@@ -154,6 +158,7 @@ static void write_json(const struct corpus_config *config, const struct corpus_i
         json_text(&json, facts->matches[i]->name);
     }
     json_array_end(&json);
+    json_key_bool(&json, "pin_sets_complete", !facts->more_matches);
     json_object_end(&json);
     size_t len = json_finish_line(&json);
     CHECK(len > 0);
@@ -214,7 +219,7 @@ static void csv_serial(struct corpus_buffer *out, struct span serial) {
 
 /* The names in one field, parted by semicolons. */
 static void csv_matches(struct corpus_buffer *out, const struct corpus_facts *facts) {
-    size_t len = 0;
+    size_t len = 4;
     for (uint32_t i = 0; i < facts->match_count; i++) {
         len += strlen(facts->matches[i]->name) + 1;
     }
@@ -226,6 +231,7 @@ static void csv_matches(struct corpus_buffer *out, const struct corpus_facts *fa
         }
         at = put(at, facts->matches[i]->name, strlen(facts->matches[i]->name));
     }
+    at = facts->more_matches ? put(at, ";...", 4) : at;
     csv_field(out, span_of(start, (size_t)(at - start)), true);
 }
 

@@ -11,6 +11,7 @@ struct corpus_facts {
     bool looked_at; /* cert_walk() was asked: only NDJSON and CSV tell what it finds */
     bool strict;    /* it accepted; else only spki of `fields` is set */
     struct cert_fields fields;
+    bool more_matches;    /* than have a place here */
     uint32_t match_count; /* pin sets, each once, in policy order of the first pin found */
     const struct pin_set *matches[CORPUS_MATCHES_MAX];
 };

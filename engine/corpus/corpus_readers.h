@@ -18,7 +18,7 @@ bool corpus_recognise(struct span head, enum corpus_format forced, const char *c
 /* How much of the text, which is not all of the file, is whole records: cut there. 0: not even one
    is whole. `*out_is_lost` true: what follows cannot be parted any more, the reader will say why.
  */
-size_t corpus_cut(enum corpus_format format, struct span text, bool *out_is_lost);
+size_t corpus_cut(const struct corpus_file *file, struct span text, bool *out_is_lost);
 
 void corpus_read_piece(struct corpus_batch *batch, const struct corpus_piece *piece,
                        struct span bytes);
@@ -50,7 +50,7 @@ bool corpus_is_ndjson(struct span head);
 
 void corpus_read_csv(struct corpus_batch *batch, struct span text, const struct corpus_piece *piece,
                      struct corpus_place place);
-size_t corpus_cut_csv(struct span text);
+size_t corpus_cut_csv(struct span text, char separator);
 /* Finds the column in the header line; `column` NULL: by the known names. */
 bool corpus_csv_header(struct span head, const char *column, struct corpus_file *out,
                        const char **out_why);

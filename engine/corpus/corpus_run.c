@@ -384,7 +384,7 @@ enum err corpus_run(const struct corpus_config *config, struct corpus_stats *out
     struct pipeline pipeline;
     *out_stats = none;
     pipeline_init(&pipeline, config, count);
-    const char *head = corpus_output_head(config->output);
+    const char *head = config->headless ? "" : corpus_output_head(config->output);
     const char *tail = corpus_output_tail(config->output);
     write_out(&pipeline, head, strlen(head));
     uint32_t started = start_workers(&pipeline, threads, count);

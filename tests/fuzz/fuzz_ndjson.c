@@ -12,7 +12,8 @@ static void check_parts(enum corpus_format format, struct span bytes,
     static struct corpus_block *blocks[2];
     bool lost;
     /* the cut is found in a part, as the feeder does */
-    size_t cut = corpus_cut(format, span_of(bytes.data, bytes.len - bytes.len / 3), &lost);
+    size_t cut =
+        corpus_cut(whole->pieces[0].file, span_of(bytes.data, bytes.len - bytes.len / 3), &lost);
     struct corpus_block *first = corpus_fresh_block(&blocks[0]);
     struct corpus_block *second = corpus_fresh_block(&blocks[1]);
     corpus_feed_bytes(first, format, span_of(bytes.data, cut), 0);

@@ -260,11 +260,57 @@ static void test_match(void) {
     told_free(&told);
     told =
         run_with((struct corpus_config){.pins = &table, .output = CORPUS_OUT_NDJSON}, &path, 1, 0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(told.out.bytes, "\"pin_sets\":[\"one\",\"two\"]}"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(told.out.bytes, "\"pin_sets\":[\"one\",\"two\"],"));
     told_free(&told);
     text_free(&text);
     pin_table_fini(&table);
     pin_index_fini(&index);
+}
+
+/* A key that more pin sets pin than a line names: it says so. */
+static void test_many_matches(void) {
+    enum { SETS = PIN_SETS_PER_HOST_MAX + 1 };
+    static const struct {
+        enum corpus_output output;
+        const char *end_all, *end_some;
+    } cases[] = {{CORPUS_OUT_TEXT, ",set1023\n", ",set1023,...\n"},
+                 {CORPUS_OUT_CSV, ";set1023\n", ";set1023;...\n"},
+                 {CORPUS_OUT_NDJSON, "\"],\"pin_sets_complete\":true}\n",
+                  "\"],\"pin_sets_complete\":false}\n"}};
+    struct text text = {NULL, 0, 0};
+    begin();
+    add_pem(&text, "CERTIFICATE", certs[0], 64, "\n");
+    const char *path = write_file("many-matches", &text);
+    for (unsigned count = SETS - 1; count <= SETS; count++) {
+        struct pin_index index;
+        struct pin_table table;
+        pin_index_init(&index, 1);
+        for (unsigned s = 0; s < count; s++) {
+            struct pin_set *set = arena_alloc(&index.arena, sizeof *set);
+            const char *why;
+            pin_set_init(set, PIN_CLIENT_CUSTOM);
+            char name[16];
+            snprintf(name, sizeof name, "set%04u", s);
+            set->name = arena_copy_text(&index.arena, span_str(name));
+            set->pin_count = 1;
+            set->pins = arena_alloc(&index.arena, sizeof *set->pins);
+            CU_ASSERT_TRUE_FATAL(
+                pin_parse(span_of(pins[0], PIN_LINE - 1), &index.arena, &set->pins[0], &why));
+            CU_ASSERT_EQUAL_FATAL(pin_index_add(&index, set, NULL), ERR_NONE);
+        }
+        CU_ASSERT_EQUAL_FATAL(pin_table_init(&table, &index, NULL), ERR_NONE);
+        for (unsigned c = 0; c < 3; c++) {
+            struct told told = run_with(
+                (struct corpus_config){.pins = &table, .output = cases[c].output}, &path, 1, 0);
+            const char *end = count < SETS ? cases[c].end_all : cases[c].end_some;
+            CU_ASSERT_FATAL(told.out.len > strlen(end));
+            CU_ASSERT_STRING_EQUAL(told.out.bytes + told.out.len - strlen(end), end);
+            told_free(&told);
+        }
+        pin_table_fini(&table);
+        pin_index_fini(&index);
+    }
+    text_free(&text);
 }
 
 static void test_failures(void) {
@@ -374,6 +420,26 @@ static void test_pipes(void) {
     text_free(&text);
 }
 
+/* A long record that comes in small pieces, then a short one. */
+static void test_slow_long_record(void) {
+    struct text text = {NULL, 0, 0};
+    begin();
+    text_str(&text, "{\"x\":\"");
+    for (unsigned i = 0; i < 50000; i++) {
+        text_str(&text, "filler, filler, ");
+    }
+    text_str(&text, "\",\"pem\":\"");
+    add_base64(&text, certs[1], 64, "\\n");
+    text_str(&text, "\"}\n{\"pem\":\"");
+    add_base64(&text, certs[2], 64, "\\n");
+    text_str(&text, "\"}\n");
+    struct told told = run_slowly(&text, 4096, 8192);
+    expect_pins(&told, (const unsigned[]){1, 2}, 2);
+    CU_ASSERT_EQUAL(told.stats.broken, 0);
+    told_free(&told);
+    text_free(&text);
+}
+
 /* A record that never ends is dropped in bounded memory, and what follows is found again. */
 static void test_endless_record(void) {
     struct text text = {NULL, 0, 0};
@@ -397,5 +463,7 @@ static void test_endless_record(void) {
 
 SUITE_MAIN("corpus", {"order and block borders", test_order}, {"offsets", test_offsets},
            {"folders", test_folders}, {"many files", test_many_files}, {"unique", test_unique},
-           {"outputs", test_outputs}, {"match", test_match}, {"failures", test_failures},
-           {"pipes", test_pipes}, {"endless record", test_endless_record})
+           {"outputs", test_outputs}, {"match", test_match},
+           {"more matches than have a place", test_many_matches}, {"failures", test_failures},
+           {"pipes", test_pipes}, {"a long record, slowly", test_slow_long_record},
+           {"endless record", test_endless_record})

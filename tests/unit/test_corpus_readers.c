@@ -179,7 +179,52 @@ static void test_der_hostile(void) {
     told = run_text(&text, CORPUS_AUTO);
     expect_pins(&told, zero_to_five, 2);
     CU_ASSERT_EQUAL(told.stats.broken, 3);
+    CU_ASSERT_EQUAL(told.stats.files_failed, 1);
     expect_complaint(&told, "a record of no bytes");
+    told_free(&told);
+    text_free(&text);
+}
+
+/* Where the rest of a row of records is lost the file counts as not read to its end; where only its
+   last record is cut short, or something stands behind a single certificate, it does not. */
+static void test_der_lost(void) {
+    static const unsigned prefixes[] = {0, 2, 3, 4};
+    begin();
+    for (unsigned f = 0; f < 4; f++) {
+        unsigned prefix = prefixes[f];
+        enum corpus_format format =
+            (enum corpus_format[]){CORPUS_DER, CORPUS_DER2, CORPUS_DER3, CORPUS_DER4}[f];
+        for (unsigned records = 1; records <= 3; records++) {
+            struct text text = {NULL, 0, 0};
+            for (unsigned i = 0; i < records; i++) {
+                add_prefixed(&text, certs[i], prefix);
+            }
+            size_t whole = text.len;
+            text_add(&text, "\xff\xff\xff\xff\xff\xff", 6);
+            struct told told = run_text(&text, format);
+            expect_pins(&told, zero_to_five, records);
+            CU_ASSERT_EQUAL(told.stats.broken, 1);
+            CU_ASSERT_EQUAL(told.stats.files_failed, prefix > 0 || records > 1);
+            told_free(&told);
+            text.len = whole - 7; /* the last one is cut short */
+            told = run_text(&text, format);
+            expect_pins(&told, zero_to_five, records - 1);
+            CU_ASSERT_EQUAL(told.stats.broken, 1);
+            CU_ASSERT_EQUAL(told.stats.files_failed, 0);
+            told_free(&told);
+            text_free(&text);
+        }
+    }
+    struct text text = {NULL, 0, 0}; /* a length that is wrong, but might be one */
+    add_prefixed(&text, certs[0], 4);
+    size_t at = text.len;
+    add_prefixed(&text, certs[1], 4);
+    add_prefixed(&text, certs[2], 4);
+    text.bytes[at + 1] = 0x05;
+    struct told told = run_text(&text, CORPUS_AUTO);
+    expect_pins(&told, zero_to_five, 1);
+    CU_ASSERT_EQUAL(told.stats.files_failed, 1);
+    expect_complaint(&told, "no certificate begins here");
     told_free(&told);
     text_free(&text);
 }
@@ -369,6 +414,35 @@ static void test_csv(void) {
     }
 }
 
+/* RFC 4180: a quote opens a field only at its start. */
+static void test_csv_quotes(void) {
+    struct text text = {NULL, 0, 0};
+    begin();
+    text_str(&text, "size,cert,note\n");
+    for (unsigned i = 0; i < CERTS; i++) {
+        text_str(&text, i % 2 == 0 ? "19\" rack," : " \"a, \"\"b\"\"\n\" ,");
+        add_base64(&text, certs[i], 100000, "");
+        text_str(&text, i % 3 == 0 ? ",it's 5'10\"\n" : ",\"x\"y\n");
+    }
+    struct told told = run_text(&text, CORPUS_CSV);
+    expect_pins(&told, zero_to_five, CERTS);
+    CU_ASSERT_EQUAL(told.stats.broken, 0);
+    told_free(&told);
+    size_t row = text.len;
+    char part[64];
+    text_str(&text, "\"never closed,");
+    add_base64(&text, certs[0], 100000, "");
+    text_str(&text, ",\nx,y,z\n");
+    told = run_text(&text, CORPUS_CSV);
+    expect_pins(&told, zero_to_five, CERTS);
+    CU_ASSERT_EQUAL(told.stats.broken, 1);
+    CU_ASSERT_EQUAL(told.stats.files_failed, 1);
+    snprintf(part, sizeof part, "byte %zu: a quote is opened in this row", row);
+    expect_complaint(&told, part);
+    told_free(&told);
+    text_free(&text);
+}
+
 static void test_csv_column(void) {
     struct text text = {NULL, 0, 0};
     begin();
@@ -424,4 +498,5 @@ SUITE_MAIN("corpus_readers", {"PEM: every form", test_pem_forms},
            {"DER: hostile", test_der_hostile}, {"malformed elsewhere", test_not_strict},
            {"PKCS#7", test_pkcs7}, {"NDJSON: every form", test_ndjson_forms},
            {"NDJSON: hostile", test_ndjson_hostile}, {"CSV", test_csv},
-           {"CSV: columns", test_csv_column}, {"base64 lines", test_base64_lines})
+           {"CSV: columns", test_csv_column}, {"DER: framing lost", test_der_lost},
+           {"CSV: quotes", test_csv_quotes}, {"base64 lines", test_base64_lines})
