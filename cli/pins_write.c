@@ -35,35 +35,6 @@ static void tell_news(void *context, const char *text) {
 
 /* --- reading back --- */
 
-static enum import_format importer_of(enum export_format format) {
-    switch (format) {
-    case EXPORT_NATIVE:
-        return IMPORT_NATIVE;
-    case EXPORT_ANDROID:
-        return IMPORT_ANDROID;
-    case EXPORT_APPLE:
-    case EXPORT_TRUSTKIT:
-        return IMPORT_PLIST;
-    case EXPORT_OKHTTP:
-        return IMPORT_OKHTTP;
-    case EXPORT_HPKP:
-        return IMPORT_HPKP;
-    case EXPORT_CURL:
-        return IMPORT_CURL;
-    case EXPORT_TLSA:
-        return IMPORT_TLSA;
-    case EXPORT_CSV:
-        return IMPORT_CSV;
-    case EXPORT_ENVOY:
-        return IMPORT_ENVOY;
-    case EXPORT_CHROMIUM:
-        return IMPORT_CHROMIUM;
-    case EXPORT_FORMAT_COUNT:
-        break;
-    }
-    return IMPORT_AUTO;
-}
-
 /* What its reader would refuse is no working file, whatever let it through. */
 static enum err read_back(const struct pins_target *target, const struct export_result *result,
                           struct err_note *note) {
@@ -76,7 +47,7 @@ static enum err read_back(const struct pins_target *target, const struct export_
     struct policy_companion keys = {.file = "the .pins file",
                                     .bytes = span_of(result->keys.bytes, result->keys.len)};
     enum err err = policy_parse_with(span_of(result->file.bytes, result->file.len), name,
-                                     importer_of(target->format),
+                                     export_importer(target->format),
                                      result->keys.len > 0 ? &keys : NULL, &index, &store, &inner);
     trust_store_fini(&store);
     pin_index_fini(&index);

@@ -12,20 +12,21 @@ const char *const export_format_words[] = {"native", "android", "apple",    "tru
 struct format {
     const struct export_traits *traits; /* NULL: sets are written as they are */
     enum err (*run)(struct export *export);
+    enum import_format importer;
 };
 
 static const struct format formats[EXPORT_FORMAT_COUNT] = {
-    [EXPORT_NATIVE] = {NULL, export_native},
-    [EXPORT_ANDROID] = {&export_android_traits, export_android},
-    [EXPORT_APPLE] = {&export_apple_traits, export_apple},
-    [EXPORT_TRUSTKIT] = {&export_trustkit_traits, export_trustkit},
-    [EXPORT_OKHTTP] = {&export_okhttp_traits, export_okhttp},
-    [EXPORT_HPKP] = {&export_hpkp_traits, export_hpkp},
-    [EXPORT_CURL] = {&export_curl_traits, export_curl},
-    [EXPORT_TLSA] = {&export_tlsa_traits, export_tlsa},
-    [EXPORT_CSV] = {NULL, export_csv},
-    [EXPORT_ENVOY] = {&export_envoy_traits, export_envoy},
-    [EXPORT_CHROMIUM] = {&export_chromium_traits, export_chromium},
+    [EXPORT_NATIVE] = {NULL, export_native, IMPORT_NATIVE},
+    [EXPORT_ANDROID] = {&export_android_traits, export_android, IMPORT_ANDROID},
+    [EXPORT_APPLE] = {&export_apple_traits, export_apple, IMPORT_PLIST},
+    [EXPORT_TRUSTKIT] = {&export_trustkit_traits, export_trustkit, IMPORT_PLIST},
+    [EXPORT_OKHTTP] = {&export_okhttp_traits, export_okhttp, IMPORT_OKHTTP},
+    [EXPORT_HPKP] = {&export_hpkp_traits, export_hpkp, IMPORT_HPKP},
+    [EXPORT_CURL] = {&export_curl_traits, export_curl, IMPORT_CURL},
+    [EXPORT_TLSA] = {&export_tlsa_traits, export_tlsa, IMPORT_TLSA},
+    [EXPORT_CSV] = {NULL, export_csv, IMPORT_CSV},
+    [EXPORT_ENVOY] = {&export_envoy_traits, export_envoy, IMPORT_ENVOY},
+    [EXPORT_CHROMIUM] = {&export_chromium_traits, export_chromium, IMPORT_CHROMIUM},
 };
 
 bool export_format_find(const char *word, enum export_format *out) {
@@ -46,6 +47,11 @@ bool export_format_find(const char *word, enum export_format *out) {
         }
     }
     return false;
+}
+
+enum import_format export_importer(enum export_format format) {
+    CHECK((unsigned)format < EXPORT_FORMAT_COUNT);
+    return formats[format].importer;
 }
 
 enum pin_client export_client(enum export_format format) {

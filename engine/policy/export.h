@@ -9,6 +9,7 @@
 #define PINSWEEP_POLICY_EXPORT_H
 
 #include "engine/policy/export_text.h"
+#include "engine/policy/import.h"
 #include "engine/trust/anchor.h"
 #include "engine/trust/pin.h"
 
@@ -38,6 +39,8 @@ bool export_format_find(const char *word, enum export_format *out);
 /* The client whose files are written; `custom` for native and csv, which name a client in each set.
  */
 enum pin_client export_client(enum export_format format);
+/* The importer that reads the format back. */
+enum import_format export_importer(enum export_format format);
 
 struct export_config {
     enum export_format format;

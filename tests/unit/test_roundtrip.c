@@ -14,15 +14,6 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define WORLDS 1500 /* random policies for each format */
 
-static const enum import_format importers[EXPORT_FORMAT_COUNT] = {
-    [EXPORT_NATIVE] = IMPORT_NATIVE,     [EXPORT_ANDROID] = IMPORT_ANDROID,
-    [EXPORT_APPLE] = IMPORT_PLIST,       [EXPORT_TRUSTKIT] = IMPORT_PLIST,
-    [EXPORT_OKHTTP] = IMPORT_OKHTTP,     [EXPORT_HPKP] = IMPORT_HPKP,
-    [EXPORT_CURL] = IMPORT_CURL,         [EXPORT_TLSA] = IMPORT_TLSA,
-    [EXPORT_CSV] = IMPORT_CSV,           [EXPORT_ENVOY] = IMPORT_ENVOY,
-    [EXPORT_CHROMIUM] = IMPORT_CHROMIUM,
-};
-
 static void drop(void *context, const char *text) {
     (void)context, (void)text;
 }
@@ -48,7 +39,7 @@ static struct import_world *read_back(const struct export_result *result, enum e
         export_put(&both, result->keys.bytes);
     }
     struct import_world *world =
-        import_world_of(span_of(both.bytes, both.len), importers[format], name);
+        import_world_of(span_of(both.bytes, both.len), export_importer(format), name);
     export_text_fini(&both);
     return world;
 }
