@@ -71,6 +71,22 @@ def query(store, sql, *arguments):
     return result
 
 
+def committed(store):
+    """Targets of the sweep begun last; 0 also of a store that is just being made."""
+    try:
+        return query(store, "SELECT targets FROM sweep ORDER BY id DESC LIMIT 1")[0][0]
+    except (sqlite3.OperationalError, IndexError):
+        return 0
+
+
+def is_begun(store, output):
+    """Whether there is something to resume: the end may have come before."""
+    try:
+        return bool(query(store, "SELECT 1 FROM sweep WHERE output_file = ? AND state <> 'done'", output))
+    except sqlite3.OperationalError:
+        return False
+
+
 def view_of(record):
     return [(view["address"], view["status"], view["chain_id"]) for view in record["views"]]
 
@@ -167,19 +183,12 @@ class Lane(threading.Thread):
                 break
             check(f"lane {self.number}: ends in order", result.code in (-9, -2, 130) or "holds no" in text,
                   result.code, text[-1000:], f"seed {SEED}")
-            begun = self.is_begun(output)
+            begun = is_begun(self.store, output)
         document = compare_whole(f"lane {self.number} sweep {self.sweeps} (seed {SEED})", self.store, output, chains,
                                  self.expected, metadata)
         self.runs_max = max(self.runs_max, document["runs"])
         for name in names:
             os.unlink(name)
-
-    def is_begun(self, output):
-        """A kill may come before there is anything to resume."""
-        try:
-            return bool(query(self.store, "SELECT 1 FROM sweep WHERE output_file = ? AND state <> 'done'", output))
-        except sqlite3.OperationalError:
-            return False
 
 
 def random_kills(world, expected):
@@ -318,7 +327,7 @@ def locked_stores(world):
     connection.execute("ROLLBACK")
     connection.close()
     process = start(*world.options(store), "--rate", 150)
-    check("begun", wait_until(lambda: query(store, "SELECT max(targets) FROM sweep WHERE state = 'running'")[0][0], 20))
+    check("begun", wait_until(lambda: 0 < committed(store) < IDENTITIES, 30))
     second = run(*world.options(store))
     check.same("a second sweep: exit code", second.code, 2, second.text)
     check("a second sweep: says why", "another sweep is writing" in second.text, second.text)
@@ -354,9 +363,7 @@ def full_disks(world):
         check(f"{limit} bytes: says why", "full" in result.text or "too large" in result.text or
               "I/O" in result.text, result.text)
         check("no sanitizer", result.is_clean(), result.text)
-        begun = os.path.exists(store) and query(store, "SELECT count(*) FROM sweep")[0][0] == 1 \
-            if os.path.exists(store) else False
-        result = run(*options, *(["--resume"] if begun else ["--overwrite"]))
+        result = run(*options, *(["--resume"] if is_begun(store, output) else ["--overwrite"]))
         check(f"{limit} bytes: resumed", result.code in (0, 1), result.text)
         hosts = [json.loads(line)["host"] for line in lines_of(output)]
         check.same("each once", (len(hosts), len(set(hosts))), (IDENTITIES, IDENTITIES))
@@ -400,8 +407,7 @@ def interrupted(world, name, *options):
     """A store with a sweep that was interrupted half way."""
     store, output = world.at(f"{name}.db"), world.at(f"{name}.ndjson")
     process = start(*world.options(store, output), "--rate", 400, *options)
-    check("begun", wait_until(lambda: os.path.exists(store) and query(
-        store, "SELECT max(targets) FROM sweep")[0][0] or 0 > 0, 30))
+    check("begun", wait_until(lambda: committed(store) > 0, 30))
     process.send_signal(signal.SIGINT)
     result = finish(process)
     check.same("interrupted", result.code, 130, result.text)
