@@ -9,9 +9,9 @@
 
 #include "cli/command.h"
 #include "cli/setup.h"
+#include "cli/sweep_store.h"
 #include "engine/base/log.h"
 #include "engine/codec/text.h"
-#include "engine/history/store_writer.h"
 #include "engine/sweep/metadata.h"
 #include "engine/sweep/progress.h"
 #include "engine/sweep/prometheus.h"
@@ -452,34 +452,6 @@ static bool metadata_would_be_lost(const struct setup *setup) {
            info.st_size > 0;
 }
 
-/* What can be cut back to where the store is, and what says so. */
-static bool check_resume(const struct setup *setup) {
-    const struct sweep_config *config = &setup->config;
-    if (!setup->resume) {
-        return true;
-    }
-    if (setup->store_file == NULL) {
-        log_error("sweep: --resume needs --store FILE: the store knows what was done");
-    } else if (config->overwrite || config->append) {
-        log_error("sweep: --resume goes on with the files as they are, without --overwrite or "
-                  "--append");
-    } else if ((config->output_file != NULL && strcmp(config->output_file, "-") == 0) ||
-               (config->chains_file != NULL && strcmp(config->chains_file, "-") == 0)) {
-        log_error("sweep: --resume: what went to standard output cannot be taken back; resuming "
-                  "needs -o FILE, or no records but the store's");
-    } else if (config->inventory.file == NULL) {
-        struct stat info;
-        if (fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode)) {
-            return true;
-        }
-        log_error("sweep: --resume: standard input is no file, and what was read of it cannot be "
-                  "read again; name the inventory with -f");
-    } else {
-        return true;
-    }
-    return false;
-}
-
 static bool check_usage(const struct setup *setup, int operand_count, char **operands) {
     const struct sweep_config *config = &setup->config;
     if (operand_count > 0) {
@@ -497,7 +469,7 @@ static bool check_usage(const struct setup *setup, int operand_count, char **ope
                   config->inventory.shards, config->inventory.shards - 1);
         return false;
     }
-    if (!check_resume(setup) || outputs_clash(setup)) {
+    if (!sweep_store_check(setup) || outputs_clash(setup)) {
         return false;
     }
     if (metadata_would_be_lost(setup)) {
@@ -513,44 +485,10 @@ static bool check_usage(const struct setup *setup, int operand_count, char **ope
     return true;
 }
 
-/* Opens the store, and with --resume finds what is to be gone on with. */
-static enum err open_store(struct setup *setup, struct store_writer **out, struct err_note *note) {
-    struct sweep_config *config = &setup->config;
-    *out = NULL;
-    if (setup->store_file == NULL) {
-        return ERR_NONE;
-    }
-    enum err err = setup_hash_policies(setup, config->policy_sha256, note);
-    if (err == ERR_NONE) {
-        err = store_writer_open(setup->store_file, out, note);
-    }
-    struct store_resumable resumable;
-    if (err == ERR_NONE && setup->resume) {
-        err = store_writer_find(*out, config->output_file, &resumable, note);
-    }
-    if (err == ERR_NONE && setup->resume) {
-        if (setup->seed_given && resumable.shuffled && resumable.seed != config->inventory.seed) {
-            return err_note(note, ERR_USAGE,
-                            "--resume: sweep %s was begun with --seed %" PRIu64
-                            "; leave --seed out, it is in the store",
-                            resumable.name, resumable.seed);
-        }
-        snprintf(setup->sweep_id, sizeof setup->sweep_id, "%.*s", (int)sizeof setup->sweep_id - 1,
-                 resumable.name);
-        config->inventory.seed = resumable.seed;
-        config->resume = true;
-        log_info("going on with sweep %s", resumable.name);
-    }
-    if (err == ERR_NONE) {
-        config->keeper = store_writer_keeper(*out);
-    }
-    return err;
-}
-
 static enum err sweep(struct setup *setup, struct sweep_result *result, struct err_note *note) {
     struct store_writer *writer;
     result->ran = false;
-    enum err err = open_store(setup, &writer, note);
+    enum err err = sweep_store_open(setup, &writer, note);
     if (err == ERR_NONE) {
         err = sweep_run(&setup->config, result, note);
     }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/base/rng.h"
+#include "engine/codec/text.h"
 #include "tests/support/suite.h"
 
 static char folder[] = "/tmp/pinsweep-sink-XXXXXX";
@@ -336,8 +337,176 @@ static void test_back_pressure(void) {
     CU_ASSERT_EQUAL(sink_close(sink, &note), ERR_NONE);
 }
 
+/* --- a keeper --- */
+
+static struct {
+    unsigned puts, commits;
+    uint64_t rows_len;                /* put */
+    uint64_t committed_len, file_len; /* of the records: as told at a commit, as it was then */
+    bool behind;                      /* a commit told of bytes that were not in the file */
+    enum err put_err, commit_err;
+} kept;
+
+static enum err keep_put(void *context, const struct sink_block *block, struct err_note *note) {
+    (void)context;
+    kept.puts++;
+    kept.rows_len += block->rows.len;
+    return kept.put_err == ERR_NONE ? ERR_NONE : err_note(note, kept.put_err, "the keeper failed");
+}
+
+static enum err keep_commit(void *context, const struct sink_state *state, struct err_note *note) {
+    (void)context;
+    struct stat info = {0};
+    stat(records_file, &info);
+    kept.commits++;
+    kept.committed_len = state->lens[SINK_RECORDS];
+    kept.file_len = (uint64_t)info.st_size;
+    kept.behind = kept.behind || kept.committed_len > kept.file_len;
+    return kept.commit_err == ERR_NONE ? ERR_NONE : err_note(note, kept.commit_err, "full");
+}
+
+static const struct sink_keeper keeper = {.put = keep_put, .commit = keep_commit};
+
+static void add_row(struct sink_block *block, size_t len) {
+    block->rows.bytes = realloc(block->rows.bytes, block->rows.len + len);
+    block->rows.len += len;
+    block->rows.capacity = block->rows.len;
+    memset(block->rows.bytes, 0, block->rows.len);
+}
+
+static void give(struct sink *sink, const char *text, size_t rows_len) {
+    struct sink_block *block = take_waiting(sink, SINK_RECORDS, BLOCK_BYTES);
+    fill(block, text);
+    add_row(block, rows_len);
+    sink_give(sink, block);
+}
+
+static void test_kept(void) {
+    make_names();
+    memset(&kept, 0, sizeof kept);
+    struct sink_config config = {.files = {records_file, NULL}, .keeper = keeper, .block_count = 8};
+    struct err_note note;
+    struct sink *sink;
+    CU_ASSERT_EQUAL_FATAL(sink_open(&config, &sink, &note), ERR_NONE);
+    CU_ASSERT_TRUE(sink_is_resumable(sink));
+    CU_ASSERT_EQUAL(kept.commits, 1); /* the beginning */
+    for (int i = 0; i < 40; i++) {
+        give(sink, "a line\n", 64);
+    }
+    usleep(2 * STORE_COMMIT_NS / 1000);
+    CU_ASSERT(kept.commits >= 2); /* without a further block */
+    give(sink, "a line\n", 64);
+    CU_ASSERT_EQUAL(sink_close(sink, &note), ERR_NONE);
+    CU_ASSERT_EQUAL(kept.puts, 41);
+    CU_ASSERT_EQUAL(kept.rows_len, 41 * 64);
+    CU_ASSERT_EQUAL(kept.committed_len, 41 * 7);
+    CU_ASSERT_FALSE(kept.behind);
+    /* Without records there are rows all the same. */
+    memset(&kept, 0, sizeof kept);
+    config.files[SINK_RECORDS] = NULL;
+    CU_ASSERT_EQUAL_FATAL(sink_open(&config, &sink, &note), ERR_NONE);
+    give(sink, "", 8);
+    give(sink, "", 8);
+    CU_ASSERT_EQUAL(sink_close(sink, &note), ERR_NONE);
+    CU_ASSERT_EQUAL(kept.rows_len, 16);
+    CU_ASSERT_EQUAL(kept.commits, 2);
+}
+
+static void test_keeper_fails(void) {
+    struct sink_config config = {.files = {records_file, NULL}, .keeper = keeper, .block_count = 8};
+    struct err_note note;
+    struct sink *sink;
+    for (int what = 0; what < 3; what++) {
+        make_names();
+        memset(&kept, 0, sizeof kept);
+        kept.commit_err = what == 2 ? ERR_IO : ERR_NONE;
+        if (what == 2) { /* nothing is begun */
+            CU_ASSERT_EQUAL(sink_open(&config, &sink, &note), ERR_IO);
+            CU_ASSERT_STRING_EQUAL(note.text, "full");
+            continue;
+        }
+        CU_ASSERT_EQUAL_FATAL(sink_open(&config, &sink, &note), ERR_NONE);
+        kept.put_err = what == 0 ? ERR_IO : ERR_NONE;
+        kept.commit_err = what == 1 ? ERR_IO : ERR_NONE;
+        give(sink, "first\n", 8);
+        while (!sink_failed(sink)) {
+            usleep(1000);
+        }
+        unsigned commits = kept.commits, puts = kept.puts;
+        give(sink, "second\n", 8);
+        CU_ASSERT_EQUAL(sink_close(sink, &note), ERR_IO);
+        CU_ASSERT_STRING_EQUAL(note.text, what == 0 ? "the keeper failed" : "full");
+        CU_ASSERT_EQUAL(kept.commits, commits); /* none after a failure */
+        CU_ASSERT_EQUAL(kept.puts, puts);
+        size_t len;
+        char *bytes = read_file(records_file, &len);
+        CU_ASSERT_STRING_EQUAL(bytes, "first\n");
+        free(bytes);
+    }
+}
+
+/* What is behind the committed length is cut off, and what is not there refused. */
+static void test_resume(void) {
+    make_names();
+    struct sink_config config = {.files = {records_file, chains_file},
+                                 .resume = true,
+                                 .lens = {6, 0},
+                                 .keeper = keeper,
+                                 .block_count = 8};
+    struct err_note note;
+    struct sink *sink;
+    memset(&kept, 0, sizeof kept);
+    char chain[200];
+    int chain_len = snprintf(chain, sizeof chain,
+                             "{\"schema\":1,\"type\":\"chain\",\"chain_id\":\"%064d\"}\n", 7);
+    config.lens[SINK_CHAINS] = (uint64_t)chain_len;
+    static const struct {
+        const char *records;
+        bool has_chain, good;
+    } cases[] = {{NULL, true, false},      {"first", true, false},
+                 {"first!!", true, false}, {"first\n", false, false},
+                 {"first\n", true, true},  {"first\nsecond\nth", true, true}};
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        make_names();
+        FILE *file = cases[i].records != NULL ? fopen(records_file, "w") : NULL;
+        if (file != NULL) {
+            fputs(cases[i].records, file);
+            fclose(file);
+        }
+        file = fopen(chains_file, "w");
+        fputs(cases[i].has_chain ? chain : "", file);
+        fputs(cases[i].has_chain ? "torn" : "", file);
+        fclose(file);
+        enum err err = sink_open(&config, &sink, &note);
+        CU_ASSERT_EQUAL(err, cases[i].good ? ERR_NONE : ERR_USAGE);
+        size_t len;
+        if (err == ERR_NONE) {
+            CU_ASSERT_EQUAL(sink_chains(sink), 1);
+            give(sink, "next\n", 8);
+            struct sink_block *block = take_waiting(sink, SINK_CHAINS, BLOCK_BYTES);
+            hex_decode(span_of(chain + chain_len - 3 - 64, 64), block->chain_id[0], SHA256_LEN,
+                       &len);
+            fill(block, "it is there\n");
+            block->chain_count = 1;
+            sink_give(sink, block);
+            CU_ASSERT_EQUAL(sink_close(sink, &note), ERR_NONE);
+        }
+        char *bytes = read_file(records_file, &len);
+        CU_ASSERT_STRING_EQUAL(bytes, cases[i].good
+                                          ? "first\nnext\n"
+                                          : (cases[i].records != NULL ? cases[i].records : ""));
+        free(bytes);
+        bytes = read_file(chains_file, &len);
+        CU_ASSERT_EQUAL(len, cases[i].good        ? (size_t)chain_len
+                             : cases[i].has_chain ? (size_t)chain_len + 4
+                                                  : 0);
+        free(bytes);
+    }
+}
+
 SUITE_MAIN("sink", {"many producers", test_many_producers}, {"existing files", test_existing_files},
            {"chains once", test_chains_once}, {"full disk", test_full_disk},
            {"full disk, appended to", test_full_disk_appended_to},
            {"non-blocking pipe", test_non_blocking}, {"closed device", test_closed_device},
-           {"back-pressure", test_back_pressure})
+           {"back-pressure", test_back_pressure}, {"a keeper", test_kept},
+           {"a keeper that fails", test_keeper_fails}, {"files of a resumed sweep", test_resume})

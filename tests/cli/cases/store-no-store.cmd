@@ -1,0 +1,1 @@
+sweep -f inventory --store text.db -q

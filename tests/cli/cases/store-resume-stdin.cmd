@@ -1,0 +1,1 @@
+sweep --store s.db -o out --resume

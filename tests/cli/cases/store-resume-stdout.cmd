@@ -1,0 +1,1 @@
+sweep -f inventory --store s.db -o - --resume
