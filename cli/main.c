@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"report", "sweeps, diffs and impact analyses as one HTML page", cmd_report},
     {"bench", "measure handshakes on this machine, against what they cannot be less than",
      cmd_bench},
+    {"impact", "what breaks if a CA, root store or key changes: scenarios on a sweep", cmd_impact},
     {"demo", "sweep a simulated fleet on this machine", cmd_demo},
 };
 

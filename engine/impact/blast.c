@@ -1,0 +1,312 @@
+#include "engine/impact/blast.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/codec/json.h"
+#include "engine/impact/blast_internal.h"
+#include "engine/impact/impact_internal.h"
+
+/* --- the table of keys --- */
+
+static uint32_t hash_key(const struct blast *blast, const uint8_t spki_sha256[SHA256_LEN]) {
+    return (uint32_t)XXH3_64bits_withSeed(spki_sha256, SHA256_LEN, blast->seed);
+}
+
+static bool reserve(struct blast *blast) {
+    uint32_t size = blast->slots == NULL ? 0 : blast->mask + 1;
+    if (blast->count == blast->capacity) {
+        uint32_t capacity = blast->capacity == 0 ? 1024 : blast->capacity * 2;
+        struct blast_key *larger = realloc(blast->keys, capacity * sizeof *larger);
+        if (larger == NULL) {
+            return false;
+        }
+        blast->keys = larger;
+        blast->capacity = capacity;
+    }
+    if (blast->count < size / 2) {
+        return true;
+    }
+    size = size == 0 ? 4096 : size * 2;
+    uint32_t *slots = calloc(size, sizeof *slots);
+    if (slots == NULL) {
+        return false;
+    }
+    free(blast->slots);
+    blast->slots = slots;
+    blast->mask = size - 1;
+    for (uint32_t i = 0; i < blast->count; i++) {
+        uint32_t at = hash_key(blast, blast->keys[i].spki_sha256) & blast->mask;
+        while (slots[at] != 0) {
+            at = (at + 1) & blast->mask;
+        }
+        slots[at] = i + 1;
+    }
+    return true;
+}
+
+/* NULL without memory. The pointer is valid until the next one is added. */
+static struct blast_key *key_of(struct blast *blast, const uint8_t spki_sha256[SHA256_LEN],
+                                const char *subject, enum blast_role role) {
+    if (!reserve(blast)) {
+        blast->failed = true;
+        return NULL;
+    }
+    uint32_t at = hash_key(blast, spki_sha256) & blast->mask;
+    for (; blast->slots[at] != 0; at = (at + 1) & blast->mask) {
+        struct blast_key *have = &blast->keys[blast->slots[at] - 1];
+        if (memcmp(have->spki_sha256, spki_sha256, SHA256_LEN) == 0) {
+            have->subject = have->subject[0] != '\0' ? have->subject : subject;
+            have->role = role > have->role ? role : have->role;
+            return have;
+        }
+    }
+    struct blast_key *key = &blast->keys[blast->count];
+    *key = (struct blast_key){.subject = subject, .role = role};
+    memcpy(key->spki_sha256, spki_sha256, SHA256_LEN);
+    blast->slots[at] = ++blast->count;
+    return key;
+}
+
+/* --- one target --- */
+
+static void touch(struct blast *blast, const struct world_cert *cert, enum blast_role role) {
+    if (!cert->record.has_spki || cert->unknown_key) {
+        return;
+    }
+    struct blast_key *key = key_of(blast, cert->record.spki_sha256, cert->subject, role);
+    if (key == NULL || key->last_target == blast->target + 1 ||
+        blast->on_target_count == BLAST_KEYS_PER_TARGET_MAX) {
+        return;
+    }
+    key->last_target = blast->target + 1;
+    key->targets++;
+    blast->on_target[blast->on_target_count++] = (uint32_t)(key - blast->keys);
+}
+
+static void touch_view(struct blast *blast, const struct impact_view *view) {
+    const struct endpoint *endpoint = &view->after.endpoint;
+    touch(blast, &endpoint->leaf, BLAST_LEAF);
+    for (uint32_t i = 0; i < endpoint->sent_count; i++) {
+        touch(blast, endpoint->sent[i], BLAST_CA);
+    }
+    for (uint32_t p = 0; p < view->after.paths->profile_count; p++) {
+        const struct profile_paths *paths = &view->after.paths->profiles[p];
+        for (uint32_t i = 0; i < paths->count; i++) {
+            for (uint32_t d = 1; d < paths->paths[i].count; d++) {
+                touch(blast, world_cert_of(paths->paths[i].certs[d]),
+                      d + 1u == paths->paths[i].count ? BLAST_ANCHOR : BLAST_CA);
+            }
+        }
+    }
+}
+
+/* Depth of the certificate on the path that the pin equals, or -1. */
+static int depth_of(const struct pin *pin, const struct path *path) {
+    for (int i = 0; i < path->count; i++) {
+        if (pin_equals(pin, path->certs[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* What stands for the path of a unit: the preferred one, or the leaf alone. */
+static bool path_of(const struct impact_view *view, const struct pin_set *set, uint32_t trust,
+                    int64_t now_unix_s, struct path *out) {
+    bool valid;
+    if (set->scope == PIN_SCOPE_LEAF || set->scope == PIN_SCOPE_PRESENTED || set->trust_none) {
+        *out = (struct path){.count = 1, .certs = {&view->after.endpoint.leaf.record}};
+        return true;
+    }
+    const struct profile_paths *paths = &view->after.paths->profiles[set->trust_profiles[trust]];
+    int idx = path_preferred(paths, now_unix_s, &valid);
+    if (idx >= 0) {
+        *out = paths->paths[idx];
+    }
+    return idx >= 0;
+}
+
+/* Whether a pin can still serve once the key at `dead` of the path is gone. */
+static bool is_usable(const struct pin *pin, const struct path *path, int dead) {
+    if (pin->role == PIN_BAD ||
+        (pin->of == PIN_OF_SPKI && pin->alg == PIN_SHA256 &&
+         memcmp(pin->value.data, path->certs[dead]->spki_sha256, SHA256_LEN) == 0)) {
+        return false;
+    }
+    int depth = depth_of(pin, path);
+    if (depth < 0 || depth > dead) {
+        return true;
+    }
+    return depth == 0 && dead > 0 && pin->of == PIN_OF_SPKI;
+}
+
+static bool is_locked(const struct pin_set *set, const struct path *path, int dead) {
+    for (uint32_t i = 0; i < set->pin_count; i++) {
+        if (is_usable(&set->pins[i], path, dead)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool all_on_path(const struct pin_set *set, const struct path *path) {
+    for (uint32_t i = 0; i < set->pin_count; i++) {
+        if (set->pins[i].role != PIN_BAD && depth_of(&set->pins[i], path) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Locked for that key on any view and profile; all good pins on one path. */
+static bool look_at_paths(const struct blast *blast, const struct pin_set *set,
+                          const uint8_t *spki_sha256, bool *out_dependent) {
+    bool locked = false;
+    uint32_t profiles = set->trust_none || set->trust_count == 0 ? 1 : set->trust_count;
+    for (uint32_t v = 0; v < impact_view_count(blast->run); v++) {
+        for (uint32_t t = 0; t < profiles; t++) {
+            struct path path;
+            if (!path_of(impact_view_at(blast->run, v), set, t, blast->now_unix_s, &path)) {
+                continue;
+            }
+            *out_dependent = *out_dependent || (path.count > 1 && all_on_path(set, &path));
+            for (int d = 0; d < path.count && spki_sha256 != NULL; d++) {
+                if (memcmp(path.certs[d]->spki_sha256, spki_sha256, SHA256_LEN) == 0) {
+                    locked = locked || is_locked(set, &path, d);
+                }
+            }
+        }
+    }
+    return locked;
+}
+
+static void judge_set(struct blast *blast, uint32_t idx) {
+    const struct pin_set *set = impact_set_at(blast->run, idx);
+    struct blast_set *sums = &blast->sets[set->idx];
+    bool dependent = false, spare = true;
+    uint32_t worst = 0;
+    sums->targets++;
+    if (set->report_only || !impact_works_without(blast->run, idx, NULL)) {
+        return; /* nothing to lose */
+    }
+    sums->working++;
+    (void)look_at_paths(blast, set, NULL, &dependent);
+    sums->dependent += dependent;
+    for (uint32_t k = 0; k < blast->on_target_count; k++) {
+        struct blast_key *key = &blast->keys[blast->on_target[k]];
+        if (impact_works_without(blast->run, idx, key->spki_sha256)) {
+            continue;
+        }
+        bool locked = look_at_paths(blast, set, key->spki_sha256, &dependent);
+        key->breaks++;
+        key->locked += locked;
+        worst = locked && spare ? blast->on_target[k] : worst;
+        spare = spare && !locked;
+    }
+    if (spare) {
+        return;
+    }
+    sums->without_spare++;
+    if (blast->endpoint_count == blast->endpoint_capacity) {
+        uint64_t capacity = blast->endpoint_capacity == 0 ? 1024 : blast->endpoint_capacity * 2;
+        struct blast_endpoint *larger =
+            realloc(blast->endpoints, capacity * sizeof *blast->endpoints);
+        if (larger == NULL) {
+            blast->failed = true;
+            return;
+        }
+        blast->endpoints = larger;
+        blast->endpoint_capacity = capacity;
+    }
+    blast->endpoints[blast->endpoint_count++] =
+        (struct blast_endpoint){.target = blast->target, .set = set, .key = worst};
+}
+
+static void judge_targets(struct blast *blast) {
+    uint32_t targets = blast->plan->world->snapshot->targets_count;
+    for (blast->target = 0; blast->target < targets && !blast->failed; blast->target++) {
+        (void)impact_target(blast->run, blast->target);
+        blast->on_target_count = 0;
+        for (uint32_t v = 0; v < impact_view_count(blast->run); v++) {
+            touch_view(blast, impact_view_at(blast->run, v));
+        }
+        for (uint32_t i = 0; i < impact_set_count(blast->run); i++) {
+            judge_set(blast, i);
+        }
+    }
+}
+
+/* Keys that are in pins: those in no chain cost nothing today, but are what would be left. */
+static void take_pins(struct blast *blast) {
+    for (uint32_t s = 0; s < blast->plan->set_count; s++) {
+        const struct pin_set *set = blast->plan->sets[s];
+        for (uint32_t i = 0; i < set->pin_count; i++) {
+            const struct pin *pin = &set->pins[i];
+            if (pin->of == PIN_OF_SPKI && pin->alg == PIN_SHA256 && pin->role != PIN_BAD) {
+                struct blast_key *key = key_of(blast, pin->value.data, "", BLAST_PIN);
+                if (key != NULL) {
+                    key->pin_sets++;
+                }
+            }
+        }
+    }
+}
+
+static int compare_keys(const void *left, const void *right) {
+    const struct blast_key *a = *(const struct blast_key *const *)left;
+    const struct blast_key *b = *(const struct blast_key *const *)right;
+    const uint64_t a_values[] = {a->breaks, a->locked, a->targets, a->pin_sets};
+    const uint64_t b_values[] = {b->breaks, b->locked, b->targets, b->pin_sets};
+    for (size_t i = 0; i < ARRAY_COUNT(a_values); i++) {
+        if (a_values[i] != b_values[i]) {
+            return a_values[i] > b_values[i] ? -1 : 1;
+        }
+    }
+    return memcmp(a->spki_sha256, b->spki_sha256, SHA256_LEN);
+}
+
+static enum err rank(struct blast *blast, struct err_note *note) {
+    blast->ranked = malloc((size_t)blast->count * sizeof(*blast->ranked) + 1);
+    if (blast->failed || blast->ranked == NULL) {
+        return err_note(note, ERR_RESOURCE, "no memory for %" PRIu32 " keys", blast->count);
+    }
+    for (uint32_t i = 0; i < blast->count; i++) {
+        blast->ranked[i] = &blast->keys[i];
+    }
+    if (blast->count > 0) {
+        qsort(blast->ranked, blast->count, sizeof(*blast->ranked), compare_keys);
+    }
+    return ERR_NONE;
+}
+
+enum err blast_report_write(struct blast_report *report, struct err_note *note) {
+    struct blast blast = {.run = report->run,
+                          .plan = report->plan,
+                          .seed = report->plan->world->seed,
+                          .now_unix_s = report->plan->end};
+    blast.sets = calloc(report->plan->set_count + 1u, sizeof *blast.sets);
+    blast.failed = blast.sets == NULL;
+    if (!blast.failed) {
+        judge_targets(&blast);
+        take_pins(&blast);
+    }
+    enum err err = rank(&blast, note);
+    if (err == ERR_NONE) {
+        report->endpoints_without_spare = blast.endpoint_count;
+        blast_write(&blast, report);
+        if (fflush(report->out) != 0 || ferror(report->out)) {
+            err = err_note(note, ERR_IO, "the results cannot be written: %s", strerror(errno));
+        }
+    }
+    free(blast.keys);
+    free(blast.slots);
+    free(blast.ranked);
+    free(blast.endpoints);
+    free(blast.sets);
+    return err;
+}
