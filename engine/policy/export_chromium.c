@@ -52,13 +52,20 @@ static bool is_name(const char *text) {
            strcmp(text, "PinsListTimestamp") != 0;
 }
 
-static const char *made_name(struct export *export, struct span value) {
+#define MADE "Key_"
+
+/* The front of the digest, or all of it where that is another key's as well. */
+static const char *made_name(struct export *export, struct span value, bool whole) {
     struct export_text text = {0};
-    export_put(&text, "Key_");
-    export_put_hex(&text, span_of(value.data, NAME_HEX_BYTES));
+    export_put(&text, MADE);
+    export_put_hex(&text, span_of(value.data, whole ? value.len : NAME_HEX_BYTES));
     const char *name = arena_copy_text(&export->scratch, span_of(text.bytes, text.len));
     export_text_fini(&text);
     return name;
+}
+
+static bool has_same_front(const struct key *a, const struct key *b) {
+    return memcmp(a->value.data, b->value.data, NAME_HEX_BYTES) == 0;
 }
 
 /* Notes that are names stay; a name that two keys claim is neither's. */
@@ -81,8 +88,12 @@ static void settle_names(struct export *export, struct keys *keys) {
         i = next;
     }
     for (uint32_t i = 0; i < keys->count; i++) {
-        if (!is_name(keys->items[i].name)) {
-            keys->items[i].name = made_name(export, keys->items[i].value);
+        struct key *key = &keys->items[i];
+        bool whole = (i > 0 && has_same_front(&key[-1], key)) ||
+                     (i + 1 < keys->count && has_same_front(key, &key[1]));
+        /* A note that looks made may be what is made for another key. */
+        if (!is_name(key->name) || strncmp(key->name, MADE, strlen(MADE)) == 0) {
+            key->name = made_name(export, key->value, whole);
         }
     }
 }

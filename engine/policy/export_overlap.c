@@ -34,11 +34,12 @@ static bool unions(enum pin_host_rule rule) {
     return rule == PIN_HOST_UNION || rule == PIN_HOST_ONE_LABEL;
 }
 
-static enum combination combined_today(const struct pin_set *a, const struct pin_set *b) {
+/* `tie`: both name the host as specifically. */
+static enum combination combined_today(const struct pin_set *a, const struct pin_set *b, bool tie) {
     if (!pin_same_application(a, b) || a->host_rule != b->host_rule) {
         return COMBINE_EACH;
     }
-    return a->host_rule == PIN_HOST_LONGEST ? COMBINE_LONGEST
+    return a->host_rule == PIN_HOST_LONGEST ? (tie ? COMBINE_EACH : COMBINE_LONGEST)
            : unions(a->host_rule)           ? COMBINE_UNION
                                             : COMBINE_EACH;
 }
@@ -93,7 +94,8 @@ static bool asks_the_same(const struct export_plan *a, const struct export_plan 
 static void tell_overlap(struct export *export, const struct entry *wide,
                          const struct entry *specific) {
     const struct pin_set *a = export->sets[wide->set_idx], *b = export->sets[specific->set_idx];
-    enum combination today = combined_today(a, b);
+    bool tie = strcmp(wide->name, specific->name) == 0 && wide->reach == specific->reach;
+    enum combination today = combined_today(a, b, tie);
     enum combination then =
         stand_apart(export, wide, specific) ? COMBINE_EACH : combined_then(export);
     if (a == b || today == then ||
@@ -141,8 +143,22 @@ static enum err check_same(struct export *export, const struct entry *first,
     return ERR_NONE;
 }
 
-static bool is_same_host(const struct entry *a, const struct entry *b) {
-    return strcmp(a->name, b->name) == 0 && a->port == b->port;
+/* Entries of one name, one of them for every port and one for a port. */
+static void check_ports(struct export *export, const struct entry *every,
+                        const struct entry *port) {
+    const struct pin_set *a = export->sets[every->set_idx], *b = export->sets[port->set_idx];
+    if (export->traits->search != EXPORT_DANE) {
+        tell_overlap(export, every, port);
+        return;
+    }
+    bool of_dane = a->client == PIN_CLIENT_DANE && pin_same_application(a, b);
+    if (a != b && !of_dane &&
+        !asks_the_same(&export->plans[every->set_idx], &export->plans[port->set_idx])) {
+        export_loss(export, b, entry_text(export, port),
+                    "that the pins of \"%.100s\" count as well is lost: records of a port take "
+                    "the place of those of every port",
+                    a->name);
+    }
 }
 
 static bool reaches(const struct entry *wide, uint32_t labels, uint16_t port) {
@@ -234,8 +250,14 @@ enum err export_check_overlaps(struct export *export) {
     uint32_t count = 0;
     const struct entry *entries = gather(export, &count);
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t j = i + 1; j < count && is_same_host(&entries[i], &entries[j]); j++) {
-            enum err err = check_same(export, &entries[i], &entries[j]);
+        const struct entry *first = &entries[i];
+        for (uint32_t j = i + 1; j < count && strcmp(first->name, entries[j].name) == 0; j++) {
+            enum err err = ERR_NONE;
+            if (first->port == entries[j].port) {
+                err = check_same(export, first, &entries[j]);
+            } else if (first->port == 0) { /* sorts first */
+                check_ports(export, first, &entries[j]);
+            }
             if (err != ERR_NONE) {
                 return err;
             }
