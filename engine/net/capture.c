@@ -100,6 +100,15 @@ bool capture_can(const struct tls_context *context, enum key_view view) {
     return context->capture->usable[view];
 }
 
+size_t capture_output_max(const struct tls_context *context) {
+    size_t longest = 0;
+    for (size_t i = 0; i < KEY_VIEW_COUNT; i++) {
+        size_t len = context->capture->usable[i] ? hello_len_max(&context->capture->hellos[i]) : 0;
+        longest = len > longest ? len : longest;
+    }
+    return longest;
+}
+
 /* --- one handshake --- */
 
 void capture_free(struct capture *capture) {

@@ -31,6 +31,10 @@
    version above TLS 1.1). */
 bool capture_can(const struct tls_context *context, enum key_view view);
 
+/* Bytes of `output` that captures of any view and name use: often far fewer than
+   SEND_BUFFER_BYTES. 0: no view can be captured. */
+size_t capture_output_max(const struct tls_context *context);
+
 /* As tls_init(), at depth `capture` or `prove`; capture_can() holds. `output` must stay untouched
    by others until tls_fini(): the transcript begins with it. `now_ns`, monotonic, ages the key
    share. */

@@ -19,8 +19,13 @@ static uint64_t later(uint64_t from_ns, uint64_t span_ns) {
 
 /* --- life of the table --- */
 
-static size_t outputs_len(uint32_t capacity) {
-    return (size_t)capacity * SEND_BUFFER_BYTES;
+/* A capture sends a ClientHello and nothing else: its buffers lie closer together. */
+static uint32_t hello_bytes_of(const struct tls_context *tls) {
+    return (uint32_t)((capture_output_max(tls) + 63) / 64 * 64);
+}
+
+static size_t buffers_len(const struct conns *conns, uint32_t capacity) {
+    return (size_t)capacity * (SEND_BUFFER_BYTES + conns->hello_bytes);
 }
 
 enum err conns_new(struct ring *ring, struct timer_wheel *wheel, struct tls_context *tls,
@@ -31,7 +36,11 @@ enum err conns_new(struct ring *ring, struct timer_wheel *wheel, struct tls_cont
     if (conns == NULL) {
         return err_note(note, ERR_RESOURCE, "no memory for connections");
     }
-    *conns = (struct conns){.ring = ring, .wheel = wheel, .tls = tls, .clock = clock};
+    *conns = (struct conns){.ring = ring,
+                            .wheel = wheel,
+                            .tls = tls,
+                            .clock = clock,
+                            .hello_bytes = hello_bytes_of(tls)};
     list_init(&conns->ready);
     list_init(&conns->finished);
     list_init(&conns->starved);
@@ -41,16 +50,18 @@ enum err conns_new(struct ring *ring, struct timer_wheel *wheel, struct tls_cont
         free(conns);
         return err;
     }
-    void *map = mmap(NULL, outputs_len(capacity), PROT_READ | PROT_WRITE,
+    void *map = mmap(NULL, buffers_len(conns, capacity), PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) {
+        err = err_note(note, ERR_RESOURCE,
+                       "cannot reserve %zu bytes for %u send buffers; lower --concurrency",
+                       buffers_len(conns, capacity), capacity);
         pool_fini(&conns->pool);
         free(conns);
-        return err_note(note, ERR_RESOURCE,
-                        "cannot reserve %zu bytes for %u send buffers; lower --concurrency",
-                        outputs_len(capacity), capacity);
+        return err;
     }
     conns->outputs = map;
+    conns->hellos = conns->outputs + (size_t)capacity * SEND_BUFFER_BYTES;
     *out = conns;
     return ERR_NONE;
 }
@@ -60,7 +71,7 @@ void conns_free(struct conns *conns) {
         return;
     }
     CHECK(conns->pool.taken_count == 0);
-    munmap(conns->outputs, outputs_len(conns->pool.capacity));
+    munmap(conns->outputs, buffers_len(conns, conns->pool.capacity));
     pool_fini(&conns->pool);
     free(conns);
 }
@@ -82,7 +93,7 @@ void conns_get_stats(const struct conns *conns, struct conns_stats *out) {
 }
 
 size_t conns_bytes(const struct conns *conns) {
-    return sizeof *conns + pool_bytes(&conns->pool) + outputs_len(conns->pool.capacity);
+    return sizeof *conns + pool_bytes(&conns->pool) + buffers_len(conns, conns->pool.capacity);
 }
 
 /* --- life of one connection --- */
@@ -146,8 +157,6 @@ struct conn *conn_open(struct conns *conns, const struct conn_request *request) 
         conn->request.target_deadline_ns = UINT64_MAX;
     }
     conn->tls.facts.alert = -1;
-    uint32_t slot = pool_index(&conns->pool, conn);
-    conn->output = conns->outputs + (size_t)slot * SEND_BUFFER_BYTES;
     move_to(conns, conn, CONN_CONNECTING);
     arm_stage(conns, conn, conn->times.opened, request->connect_timeout_ns);
     conn_queue_connect(conns, conn);
@@ -394,11 +403,14 @@ void conns_on_timer(struct conns *conns, struct timer *timer) {
 
 static bool begin_handshake(struct conns *conns, struct conn *conn) {
     const struct conn_request *request = &conn->request;
+    size_t slot = pool_index(&conns->pool, conn);
     if (request->depth != DEPTH_COMPLETE && capture_can(conns->tls, request->key_view)) {
+        conn->output = conns->hellos + slot * conns->hello_bytes;
         return capture_init(&conn->tls, conns->tls, request->key_view, request->sni, request->depth,
                             conn->output, conn->times.connected);
     }
     conns->stats.fallback += request->depth != DEPTH_COMPLETE;
+    conn->output = conns->outputs + slot * SEND_BUFFER_BYTES;
     return tls_init(&conn->tls, conns->tls, request->key_view, request->sni, conn->output);
 }
 

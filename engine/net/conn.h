@@ -74,7 +74,7 @@ struct conn {
     bool closes_by_chain;     /* close hangs behind the last send */
     uint16_t ready_buffer_id; /* bytes received, to be fed in the step stage */
     uint32_t ready_len;
-    uint8_t *output; /* SEND_BUFFER_BYTES of the slot */
+    uint8_t *output; /* of the slot, once the handshake begins */
     struct {
         _Alignas(8) uint8_t bytes[28];
         uint32_t len;

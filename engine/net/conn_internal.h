@@ -10,7 +10,9 @@ struct conns {
     struct tls_context *tls;
     const struct clock *clock;
     struct pool pool;
-    uint8_t *outputs; /* SEND_BUFFER_BYTES per slot, resident as used */
+    uint8_t *outputs; /* SEND_BUFFER_BYTES per slot, resident as used: by SSL objects */
+    uint8_t *hellos;  /* hello_bytes per slot, behind the outputs: all that a capture sends */
+    uint32_t hello_bytes;
     struct list ready, finished, starved, secrets;
     uint32_t secret_count;
     uint32_t held_steps; /* in a row that left some for a fuller batch */

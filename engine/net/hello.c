@@ -200,6 +200,13 @@ size_t hello_write(const struct hello *hello, const struct hello_values *values,
     return RECORD_HEADER_LEN + len;
 }
 
+size_t hello_len_max(const struct hello *hello) {
+    size_t bare_len = (size_t)hello->len + SNI_EXTENSION_LEN + SNI_MAX;
+    size_t padded_len = 0x200 + 4; /* at most, of a shorter one: see write_padding() */
+    size_t len = RECORD_HEADER_LEN + (bare_len > padded_len ? bare_len : padded_len);
+    return len < SEND_BUFFER_BYTES ? len : SEND_BUFFER_BYTES;
+}
+
 /* A list of 16-bit values behind its length, both as BoringSSL wrote them. */
 static bool list_has(const uint8_t *length_at, uint16_t value) {
     size_t len = get_u16(length_at);

@@ -50,6 +50,9 @@ void hello_learn_padding(struct hello *hello, struct span record);
 size_t hello_write(const struct hello *hello, const struct hello_values *values,
                    uint8_t out[SEND_BUFFER_BYTES]);
 
+/* The longest record that hello_write() makes, with whatever name. */
+size_t hello_len_max(const struct hello *hello);
+
 bool hello_offers_cipher(const struct hello *hello, uint16_t cipher);
 bool hello_offers_signature(const struct hello *hello, uint16_t scheme);
 bool hello_offers_group(const struct hello *hello, uint16_t group);

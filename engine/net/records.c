@@ -15,11 +15,11 @@
 
 void records_init(struct records *records) {
     *records = (struct records){0};
-    EVP_AEAD_CTX_zero(&records->aead);
 }
 
 void records_fini(struct records *records) {
-    EVP_AEAD_CTX_cleanup(&records->aead);
+    EVP_AEAD_CTX_free(records->aead);
+    records->aead = NULL;
     free(records->bytes);
     records->bytes = NULL;
 }
@@ -69,8 +69,8 @@ bool records_seal(struct records *records, const EVP_AEAD *aead, struct span key
                   const uint8_t iv[RECORDS_IV_LEN]) {
     memcpy(records->iv, iv, RECORDS_IV_LEN);
     records->sealed = true;
-    return EVP_AEAD_CTX_init(&records->aead, aead, key.data, key.len, EVP_AEAD_DEFAULT_TAG_LENGTH,
-                             NULL) == 1;
+    records->aead = EVP_AEAD_CTX_new(aead, key.data, key.len, EVP_AEAD_DEFAULT_TAG_LENGTH);
+    return records->aead != NULL;
 }
 
 static enum records_news pass_over(struct records *records) {
@@ -112,8 +112,8 @@ static enum records_news open_sealed(struct records *records, const uint8_t head
     uint8_t nonce[RECORDS_IV_LEN];
     size_t len;
     make_nonce(records, nonce);
-    if (!EVP_AEAD_CTX_open(&records->aead, body, &len, body_len, nonce, sizeof nonce, body,
-                           body_len, header, HEADER_LEN)) {
+    if (!EVP_AEAD_CTX_open(records->aead, body, &len, body_len, nonce, sizeof nonce, body, body_len,
+                           header, HEADER_LEN)) {
         return RECORDS_BAD_TAG;
     }
     records->sequence++;

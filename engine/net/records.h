@@ -26,7 +26,8 @@ struct records {
     uint32_t message_at, message_end;
     uint32_t raw_at, raw_end; /* message_end <= raw_at */
     uint64_t sequence;        /* records opened under the key */
-    EVP_AEAD_CTX aead;
+    EVP_AEAD_CTX
+        *aead; /* NULL until sealed: it is large, and few of those in flight have come so far */
     uint8_t iv[RECORDS_IV_LEN];
     bool sealed;
     uint8_t passed_over; /* records that say nothing: change_cipher_spec, warnings */

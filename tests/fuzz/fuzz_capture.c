@@ -57,7 +57,7 @@ static size_t seal(const struct records *records, struct span piece, uint8_t *ou
     size_t body_len = piece.len + 1 + 16;
     uint8_t header[5] = {23, 3, 3, (uint8_t)(body_len >> 8), (uint8_t)body_len};
     memcpy(out, header, 5);
-    CHECK(EVP_AEAD_CTX_seal(&records->aead, out + 5, &len, body_len, nonce, sizeof nonce, inner,
+    CHECK(EVP_AEAD_CTX_seal(records->aead, out + 5, &len, body_len, nonce, sizeof nonce, inner,
                             piece.len + 1, header, 5));
     return 5 + len;
 }

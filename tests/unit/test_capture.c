@@ -460,6 +460,28 @@ static void test_batches(void) {
     tls_context_free(client);
 }
 
+/* Connections reserve no more than this for each. */
+static void test_output_max(void) {
+    struct tls_context *client = context_of(&modern);
+    size_t max = capture_output_max(client), longest = 0;
+    CU_ASSERT_TRUE(max > 0 && max < SEND_BUFFER_BYTES / 2);
+    for (int view = 0; view < KEY_VIEW_COUNT; view++) {
+        for (size_t len = 0; len <= 255; len++) {
+            char name[256];
+            struct tls tls;
+            memset(name, 'n', len);
+            name[len] = '\0';
+            CU_ASSERT_TRUE_FATAL(capture_init(&tls, client, (enum key_view)view, name,
+                                              DEPTH_CAPTURE, output, NOW_NS));
+            longest = tls.output_len > longest ? tls.output_len : longest;
+            tls_fini(&tls);
+        }
+    }
+    CU_ASSERT_TRUE(longest <= max);
+    CU_ASSERT_TRUE(max - longest < 16);
+    tls_context_free(client);
+}
+
 static void test_shares_are_renewed(void) {
     struct tls_context *client = context_of(&modern);
     struct tls first, other;
@@ -1040,7 +1062,7 @@ SUITE_MAIN("capture", {"the ClientHello is the library's", test_hello_is_the_lib
            {"schemes of TLS 1.3", test_schemes_of_13}, {"flights in any chunks", test_chunks},
            {"records of any size", test_records_of_any_size},
            {"client certificate asked for; ALPN", test_client_certificate_and_alpn},
-           {"batches, and two shares in one", test_batches},
+           {"batches, and two shares in one", test_batches}, {"output max", test_output_max},
            {"shares are renewed", test_shares_are_renewed},
            {"unusual servers fall back", test_fallbacks},
            {"outcomes as with the SSL object", test_outcomes_as_ever},
