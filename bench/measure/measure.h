@@ -173,9 +173,9 @@ struct measure_swept {
     struct measure_counts counts; /* of all that was swept, start-up included */
 };
 
-/* Runs the pinsweep program twice: over the fleet once, then over it and `count` more lines; the
-   difference is what they cost. An attempt that fails is counted, not an error; a program that
-   fails is. */
+/* Runs the pinsweep program twice: over the fleet (several times if there are several threads),
+   then over that and `count` more lines; the difference is what they cost. An attempt that fails is
+   counted, not an error; a program that fails is. */
 enum err measure_sweep_run(const struct measure_sweep *sweep, struct measure_swept *out,
                            struct err_note *note) MUST_USE;
 
