@@ -4,6 +4,8 @@
 #include "engine/codec/text.h"
 #include "engine/policy/import_set.h"
 
+#define RECORD_WORDS_MAX 131072 /* 65,535 bytes of data, a digit a word */
+
 struct token {
     struct span text;
     uint32_t line;
@@ -92,6 +94,11 @@ static enum err next_record(struct zone *zone) {
             span_take(&zone->rest, 1);
         } else {
             push_token(zone, span_take(&zone->rest, word_len(zone->rest)));
+        }
+        if (err == ERR_NONE && zone->token_count > RECORD_WORDS_MAX) {
+            return import_fail(zone->import, open_line > 0 ? open_line : zone->line, NULL,
+                               "a record of more words than it may have bytes: is its \")\" "
+                               "missing?");
         }
         if (err != ERR_NONE) {
             return err;

@@ -13,6 +13,7 @@ struct reader {
     const char *name;
     struct arena *arena;
     struct policy_yaml_stream *stream; /* NULL: none, or no longer */
+    bool streams;                      /* there is or was one */
     uint32_t nodes;                    /* of the tree at hand */
     struct err_note *note;
 };
@@ -278,8 +279,11 @@ static enum err read_node(struct reader *reader, const yaml_event_t *event, uint
     }
     if (reader->nodes >= POLICY_NODES_MAX) {
         return fail_at(reader, event->start_mark,
-                       "more keys and values than can be held at once: split the policy (version: "
-                       "before pin_sets: lets pin sets be read one by one)");
+                       reader->streams ? "more keys and values than can be held at once: split the "
+                                         "policy (with version: before pin_sets: the pin sets are "
+                                         "read one by one)"
+                                       : "more keys and values than can be held at once: split the "
+                                         "file");
     }
     if (event->type == YAML_ALIAS_EVENT) {
         return fail_at(reader, event->start_mark,
@@ -377,8 +381,12 @@ enum err policy_yaml_read_stream(struct span yaml, const char *name, struct aren
     if (yaml.len >= 3 && memcmp(yaml.data, "\xef\xbb\xbf", 3) == 0) {
         span_take(&yaml, 3);
     }
-    struct reader reader = {
-        .yaml = yaml, .name = name, .arena = arena, .stream = stream, .note = note};
+    struct reader reader = {.yaml = yaml,
+                            .name = name,
+                            .arena = arena,
+                            .stream = stream,
+                            .streams = stream != NULL,
+                            .note = note};
     if (!yaml_parser_initialize(&reader.parser)) {
         return err_note(note, ERR_RESOURCE, "%s: out of memory", name);
     }
