@@ -6,6 +6,8 @@
 #include "engine/sweep/probe.h"
 
 #define ADMIT_PER_TICK 512 /* then the ring gets its turn */
+#define ADMIT_AHEAD                                                                                \
+    SLICE_LINES /* while every connection is taken: names get resolved, and no more */
 #define WAIT_IDLE_NS                                                                               \
     (20 * NS_PER_MS) /* a pipe that has nothing, a writer that is behind, a stop flag */
 #define WAIT_BATCH_NS                                                                              \
@@ -144,9 +146,21 @@ static bool admit_entry(struct worker *worker, const struct inventory_target *en
     return true;
 }
 
+/* How many entries may be taken up now: as many as find a connection free. A worker that took more
+   would keep them from others that have some. */
+static uint32_t admissible(const struct worker *worker) {
+    if (!list_is_empty(&worker->waiting)) {
+        return 0;
+    }
+    uint32_t in_use = conns_in_use(worker->conns), window = worker->pace.window;
+    uint32_t room = window > in_use ? window - in_use : ADMIT_AHEAD;
+    return room < ADMIT_PER_TICK ? room : ADMIT_PER_TICK;
+}
+
 static void worker_admit(struct worker *worker) {
     worker->input_waits = false;
-    for (uint32_t i = 0; i < ADMIT_PER_TICK && !worker->input_ended && !worker->aborting; i++) {
+    uint32_t count = admissible(worker);
+    for (uint32_t i = 0; i < count && !worker->input_ended && !worker->aborting; i++) {
         if (worker->targets.taken_count == worker->targets.capacity) {
             return;
         }
