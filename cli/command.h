@@ -17,6 +17,7 @@ int cmd_report(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_impact(int argc, char **argv);
+int cmd_expiry(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 
 /* Of `pins`, whose table is in cmd_pins.c. */

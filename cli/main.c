@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"hash", "hash the certificates in files: bundles, dumps, other scanners' outputs", cmd_hash},
     {"pins", "pin policies: what they mean, and their forms for other clients", cmd_pins},
     {"diff", "what changed from one sweep to another", cmd_diff},
+    {"expiry", "what ends when, and until when somebody must have acted", cmd_expiry},
     {"report", "sweeps, diffs and impact analyses as one HTML page", cmd_report},
     {"bench", "measure handshakes on this machine, against what they cannot be less than",
      cmd_bench},

@@ -211,12 +211,42 @@ def metrics_stay(place):
     check("it is said", "nowhere/sweep.prom: cannot write the metrics" in result.text, result.text)
 
 
+def ends(place):
+    """Of the second night: all leaves and what is above them, with the policy's pin sets."""
+    records = [json.loads(line) for line in place.read("second.ndjson").splitlines()]
+    needed = {}
+    for view in (view for record in records for view in record["views"] if view["status"] == "success"):
+        for path in view["paths"]:
+            if path["preferred"]:
+                needed |= {certificate: path for certificate in path["certificates"]}
+        needed[view["chain"][0]["cert_sha256"]] = view
+    told_of = {}
+    for name in "fleet.db", "second.ndjson":
+        result = place.run("expiry", "--from", name, "--policy", "policy.yaml", "--trust", "fleet=trust.pem",
+                           "--within", "all", "--output", "ndjson", "--fail-on", "none")
+        check.same(f"expiry of {name}: exit code", result.code, 0, result.text)
+        check(f"expiry of {name}: clean", result.is_clean(), result.text)
+        check.same(f"expiry of {name}: as the schema says", driving.complaints("expiry", result.out), [])
+        items = [item for item in result.records if item["type"] == "expiry" and item["kind"] == "certificate"]
+        told_of[name] = {item["certificate"]: (item["role"], item["endpoints"]) for item in items}
+        check.same(f"expiry of {name}: each once", len(items), len(told_of[name]))
+    check.same("all that clients need, from a store", set(told_of["fleet.db"]), set(needed))
+    # an anchor's end is in a record only if nothing on the path ends before it
+    check("from records what they say", set(told_of["second.ndjson"].items()) <= set(told_of["fleet.db"].items()))
+    leaves = [role for role, _ in told_of["fleet.db"].values() if role == "leaf"]
+    check.same("leaves", len(leaves), 30)
+    late = place.run("expiry", "--from", "fleet.db", "--at", "2099-01-01")
+    check.same("all has ended in 2099", late.code, 1, late.text)
+    check("and is said so", b" expired, 0 too late for their lead time, 0 to be done within 90 days, 0 later" in late.out,
+          late.out)
+
+
 def main():
     with driving.folder() as folder:
         place = Place(folder)
         fleets = make(place)
         try:
-            for part in nights, metrics, metrics_stay:
+            for part in nights, ends, metrics, metrics_stay:
                 check.part(part, place)
         finally:
             for fleet in fleets:

@@ -327,6 +327,23 @@ class Validate(unittest.TestCase):
                 bad.append(changed if "type" in record else dict(change(), before=changed))
         self.assert_all_bad("diff", bad)
 
+    def test_expiry(self):
+        item = {"schema": 1, "type": "expiry", "kind": "certificate", "role": "leaf", "state": "too-late",
+                "name": "CN=leaf", "ends": "2027-01-11T00:00:00Z", "act_by": "2027-01-01T00:00:00Z",
+                "days_left": 7, "lead_days": 10, "endpoints": 3, "host": "a", "pin_set": "", "application": "",
+                "owner": "", "issuer": "CN=ca", "reason": "", "certificate": digest("leaf"),
+                "spki_sha256": key("leaf")}
+        summary = {"schema": 1, "type": "expiry-summary", "at": "2027-01-04T00:00:00Z", "within_days": -1,
+                   "states": {"expired": 0, "too-late": 1, "due": 0, "later": 0}}
+        self.assert_good("expiry", self.lines("expiry", item, summary))
+        bad = [dict(item, act_by="2027-01-02T00:00:00Z"), dict(item, state="expired"), dict(item, role=""),
+               dict(item, kind="pin-set"), dict(item, state="later"), dict(item, lead_days=-1),
+               dict(summary, states={"expired": 0})]
+        for record in item, summary:
+            for name in record:
+                bad.append({other: record[other] for other in record if other != name})
+        self.assert_all_bad("expiry", bad)
+
     def test_lines(self):
         good = self.lines("verdict", GOOD["verdict"])
         for data, reason in [

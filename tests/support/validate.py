@@ -11,6 +11,7 @@ the interpreter above.
 """
 import argparse
 import base64
+import datetime
 import hashlib
 import json
 import sys
@@ -180,7 +181,19 @@ def check_diff_summary(record):
         yield "regressions", "more than changes"
 
 
-CHECKS = {"bench": check_bench, "verdict": check_verdict, "chain": check_chain, "metadata": check_metadata,
+def check_expiry(record):
+    def seconds(key):
+        return datetime.datetime.fromisoformat(record[key].replace("Z", "+00:00")).timestamp()
+
+    if seconds("ends") - seconds("act_by") != record["lead_days"] * 86400:
+        yield "act_by", f"not {record['lead_days']} days before it ends"
+    if (record["state"] == "expired") != (record["days_left"] < 0):
+        yield "state", f"{record['state']} with {record['days_left']} days left"
+    if (record["role"] != "") != (record["kind"] in ("certificate", "anchor")):
+        yield "role", f"of a {record['kind']}"
+
+
+CHECKS = {"expiry": check_expiry, "bench": check_bench, "verdict": check_verdict, "chain": check_chain, "metadata": check_metadata,
           "change": check_change, "diff-summary": check_diff_summary}
 
 

@@ -1,0 +1,1 @@
+expiry --from x --calendar --output ndjson

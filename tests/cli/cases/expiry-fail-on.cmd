@@ -1,0 +1,1 @@
+expiry --policy $ROOT/tests/cli/cases/expiry-policy.d/policy.yaml --cacert /etc/ssl/certs/ISRG_Root_X1.pem --at 2026-11-24 --fail-on due --limit 0

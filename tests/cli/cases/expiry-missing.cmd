@@ -1,0 +1,1 @@
+expiry --from nowhere.db

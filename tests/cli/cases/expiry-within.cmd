@@ -1,0 +1,1 @@
+expiry --from x --within 3m
