@@ -15,7 +15,8 @@ const struct export_traits export_android_traits = {
 };
 
 static bool is_resource_name(const char *name) {
-    return name[0] != '\0' && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+    return (name[0] == '_' || (name[0] >= 'a' && name[0] <= 'z')) &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
 static void put_domain(struct export_text *out, const struct export_host *host) {
@@ -73,8 +74,8 @@ static void put_anchors(struct export *export, const struct export_plan *plan) {
         bool system = strcmp(set->trust[i], "system") == 0;
         if (!system && !is_resource_name(set->trust[i])) {
             export_loss(export, set, NULL,
-                        "trust profile %.64s is lost, a raw resource is named by a to z, 0 to 9 "
-                        "and _: clients would trust what they trust without it",
+                        "trust profile %.64s is lost, a raw resource is named by a to z, _ and "
+                        "0 to 9, no digit first: clients would trust what they trust without it",
                         set->trust[i]);
         } else {
             named = true;

@@ -1,8 +1,13 @@
 /* Certificates, keys and requests out of PEM and DER; the pins themselves are held against openssl
    in tests/integration/pins.py. */
+#include <fcntl.h>
+#include <openssl/mem.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "engine/base/rng.h"
+#include "engine/codec/base64.h"
 #include "engine/codec/cert.h"
 #include "engine/codec/text.h"
 #include "engine/policy/keyfile.h"
@@ -163,5 +168,108 @@ static void test_errors(void) {
     }
 }
 
+/* --- nothing is left --- */
+
+#define SEED_LEN 32
+#define MASK 0xa5 /* so that what is looked for is not in memory for looking for it */
+#define MAPPING_MAX (256u << 20) /* larger ones are the sanitizer's own tables */
+#define CHUNK ((size_t)1 << 20)
+
+/* Occurrences of 16 masked bytes in this process' writable memory, freed or not: a sanitizer keeps
+   what is freed as it was. `room` holds a chunk and what the last one ended with. */
+static uint32_t count_in_memory(const uint8_t masked[16], uint8_t *room) {
+    FILE *maps = fopen("/proc/self/maps", "r");
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    CU_ASSERT_TRUE_FATAL(maps != NULL && memory >= 0);
+    char line[512];
+    uint32_t found = 0;
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long start = 0, end = 0;
+        char rights[8] = "";
+        if (sscanf(line, "%lx-%lx %7s", &start, &end, rights) != 3 || rights[1] != 'w' ||
+            end - start > MAPPING_MAX) {
+            continue;
+        }
+        size_t kept = 0;
+        for (unsigned long at = start; at < end; at += CHUNK) {
+            size_t wanted = end - at < CHUNK ? end - at : CHUNK;
+            bool is_room = (uint8_t *)at <= room + CHUNK + 16 && room < (uint8_t *)at + wanted;
+            ssize_t got = is_room ? 0 : pread(memory, room + kept, wanted, (off_t)at);
+            size_t len = got > 0 ? kept + (size_t)got : 0;
+            const uint8_t *next = room;
+            for (size_t i = 0; len >= 16 && i <= len - 16; i = (size_t)(next - room) + 1) {
+                next = memchr(room + i, masked[0] ^ MASK, len - 15 - i);
+                if (next == NULL) {
+                    break;
+                }
+                size_t same = 1;
+                while (same < 16 && (next[same] ^ MASK) == masked[same]) {
+                    same++;
+                }
+                found += same == 16;
+            }
+            kept = len >= 15 ? 15 : 0;
+            memmove(room, room + len - kept, kept);
+        }
+    }
+    fclose(maps);
+    close(memory);
+    return found;
+}
+
+/* A file with a random Ed25519 key, and 16 bytes of the key and of its base64, masked. */
+static void write_secret(const char *file, bool pem, uint8_t masked_key[16],
+                         uint8_t masked_text[16]) {
+    static const uint8_t front[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                                    0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+    uint8_t der[sizeof front + SEED_LEN];
+    char text[200];
+    memcpy(der, front, sizeof front);
+    random_bytes(der + sizeof front, SEED_LEN);
+    size_t len = (size_t)snprintf(text, sizeof text, "-----BEGIN PRIVATE KEY-----\n");
+    size_t body = len;
+    len += base64_encode(text + len, span_of(der, sizeof der));
+    for (size_t i = 0; i < 16; i++) {
+        masked_key[i] = der[sizeof front + 8 + i] ^ MASK;
+        masked_text[i] = (uint8_t)text[body + 32 + i] ^ MASK;
+    }
+    len += (size_t)snprintf(text + len, sizeof text - len, "\n-----END PRIVATE KEY-----\n");
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t wrote = pem ? write(fd, text, len) : write(fd, der, sizeof der);
+    CU_ASSERT_EQUAL_FATAL(wrote, (ssize_t)(pem ? len : sizeof der));
+    close(fd);
+    OPENSSL_cleanse(der, sizeof der);
+    OPENSSL_cleanse(text, sizeof text);
+}
+
+static void test_nothing_left(void) {
+    char file[] = "/tmp/pinsweep-keyfile-XXXXXX";
+    int fd = mkstemp(file);
+    uint8_t *room = malloc(CHUNK + 16);
+    CU_ASSERT_TRUE_FATAL(fd >= 0 && room != NULL);
+    close(fd);
+    for (int pem = 0; pem < 2; pem++) {
+        uint8_t key[16], text[16];
+        struct arena arena = {0};
+        struct keyfile read;
+        struct err_note note;
+        write_secret(file, pem == 1, key, text);
+        CU_ASSERT_EQUAL(keyfile_load(file, &arena, &read, &note), ERR_NONE);
+        CU_ASSERT_EQUAL(count_in_memory(key, room), 0);
+        CU_ASSERT_EQUAL(count_in_memory(text, room), 0);
+        /* The search finds what is there. */
+        uint8_t *there = malloc(16);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(there);
+        for (size_t i = 0; i < 16; i++) {
+            there[i] = key[i] ^ MASK;
+        }
+        CU_ASSERT_TRUE(count_in_memory(key, room) > 0);
+        free(there);
+        arena_fini(&arena);
+    }
+    free(room);
+    unlink(file);
+}
+
 SUITE_MAIN("keyfile", {"private", test_private}, {"public", test_public}, {"cut", test_cut_pem},
-           {"errors", test_errors})
+           {"errors", test_errors}, {"nothing left", test_nothing_left})
