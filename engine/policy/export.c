@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "engine/policy/export_set.h"
 
@@ -206,6 +207,55 @@ const char *export_extra(const struct export_plan *plan, const char *key) {
     return (const char *)node->text.data;
 }
 
+/* --- names and hosts --- */
+
+static bool is_prefixed(const struct export *export) {
+    const char *application = export->sets[0]->application;
+    size_t len = strlen(application);
+    for (uint32_t i = 0; i < export->count; i++) {
+        const struct pin_set *set = export->sets[i];
+        if (len == 0 || strcmp(set->application, application) != 0 ||
+            strncmp(set->name, application, len) != 0 || set->name[len] != ':' ||
+            set->name[len + 1] == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *export_short_name(const struct export *export, const struct pin_set *set) {
+    return export->prefixed ? set->name + strlen(set->application) + 1 : set->name;
+}
+
+static int compare_hosts(const void *left, const void *right) {
+    const struct pin_host *a = *(const struct pin_host *const *)left,
+                          *b = *(const struct pin_host *const *)right;
+    int order = strcmp(a->name, b->name);
+    if (order == 0) {
+        order = (a->port > b->port) - (a->port < b->port);
+    }
+    if (order == 0) {
+        order = (a->pattern > b->pattern) - (a->pattern < b->pattern);
+    }
+    return order != 0 ? order : (a > b) - (a < b);
+}
+
+bool *export_repeated_hosts(struct export *export, const struct pin_set *set) {
+    size_t count = set->host_count;
+    const struct pin_host **sorted = arena_alloc(&export->scratch, (count + 1) * sizeof(*sorted));
+    bool *repeated = arena_alloc(&export->scratch, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = &set->hosts[i];
+    }
+    qsort(sorted, count, sizeof(*sorted), compare_hosts);
+    for (size_t i = 1; i < count; i++) {
+        repeated[sorted[i] - set->hosts] = strcmp(sorted[i - 1]->name, sorted[i]->name) == 0 &&
+                                           sorted[i - 1]->port == sorted[i]->port &&
+                                           sorted[i - 1]->pattern == sorted[i]->pattern;
+    }
+    return repeated;
+}
+
 /* --- the whole --- */
 
 /* No cluster of Envoy's looks for a listener's pins. */
@@ -253,6 +303,7 @@ enum err export_sets(const struct export_config *config, const struct pin_set *c
         return err_note(note, ERR_CONFIG, "there is no pin set to write");
     }
     enum err err = config->format == EXPORT_ENVOY ? drop_listeners(&export) : ERR_NONE;
+    export.prefixed = is_prefixed(&export);
     if (err == ERR_NONE && format->traits != NULL) {
         err = export_plan_all(&export);
     }

@@ -169,22 +169,6 @@ static int64_t settle_expiry(struct export *export) {
 
 /* --- the list --- */
 
-/* import_chromium.c names a set "<application>:<pinset>". */
-static const char *pinset_name(const struct export *export, const struct pin_set *set) {
-    size_t prefix_len = strlen(set->application);
-    for (uint32_t i = 0; i < export->count; i++) {
-        if (strcmp(export->sets[i]->application, set->application) != 0) {
-            return set->name; /* unique among all */
-        }
-    }
-    bool prefixed = prefix_len > 0 && strncmp(set->name, set->application, prefix_len) == 0 &&
-                    set->name[prefix_len] == ':' && set->name[prefix_len + 1] != '\0';
-    for (uint32_t i = 0; i < export->count && prefixed; i++) {
-        prefixed = strcmp(export->sets[i]->name, set->name + prefix_len + 1) != 0;
-    }
-    return prefixed ? set->name + prefix_len + 1 : set->name;
-}
-
 static void put_hashes(struct export *export, const struct export_plan *plan,
                        const struct keys *keys, bool bad) {
     struct export_text *out = &export->out->file;
@@ -211,7 +195,7 @@ static void put_pinset(struct export *export, const struct export_plan *plan,
     export_put(out, "    {\n      // ");
     export_put_comment(out, export_set_comment(export, plan));
     export_put(out, "\n      \"name\": ");
-    export_put_json(out, pinset_name(export, plan->set));
+    export_put_json(out, export_short_name(export, plan->set));
     put_hashes(export, plan, keys, false);
     put_hashes(export, plan, keys, true);
     export_put(out, "\n    }");
@@ -248,7 +232,7 @@ static void put_list(struct export *export, const struct keys *keys) {
     for (uint32_t i = 0; i < export->count; i++) {
         const struct export_plan *plan = &export->plans[i];
         for (uint32_t j = 0; j < plan->host_count; j++) {
-            put_entry(out, &plan->hosts[j], pinset_name(export, plan->set), &begun);
+            put_entry(out, &plan->hosts[j], export_short_name(export, plan->set), &begun);
         }
     }
     for (uint32_t i = 0; i < excluded_count; i++) {

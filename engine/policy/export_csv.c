@@ -190,24 +190,13 @@ static bool is_repeated(const struct pin_set *set, uint32_t pin_idx) {
     return false;
 }
 
-static bool is_host_repeated(const struct pin_set *set, uint32_t host_idx) {
-    const struct pin_host *host = &set->hosts[host_idx];
-    for (uint32_t i = 0; i < host_idx; i++) {
-        const struct pin_host *other = &set->hosts[i];
-        if (other->pattern == host->pattern && other->port == host->port &&
-            strcmp(other->name, host->name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum err put_set(struct export *export, const struct pin_set *set) {
     if (set->client == PIN_CLIENT_DANE) {
         return export_refuse(export, set, NULL,
                              "TLSA records do not fit in the columns: leave the set out "
                              "(--client), or convert to tlsa");
     }
+    const bool *repeated = export_repeated_hosts(export, set);
     tell_set_losses(export, set);
     uint32_t good = 0;
     for (uint32_t j = 0; j < set->pin_count; j++) {
@@ -216,7 +205,7 @@ static enum err put_set(struct export *export, const struct pin_set *set) {
         }
         good += set->pins[j].role != PIN_BAD;
         for (uint32_t i = 0; i < set->host_count; i++) {
-            if (!is_host_repeated(set, i)) {
+            if (!repeated[i]) {
                 put_row(export, set, export_host_text(export, &set->hosts[i]), &set->pins[j]);
             }
         }

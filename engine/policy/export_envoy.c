@@ -36,24 +36,11 @@ static bool is_address(const char *name) {
 
 /* --- names --- */
 
-static bool is_one_application(const struct export *export) {
-    for (uint32_t i = 1; i < export->count; i++) {
-        if (strcmp(export->sets[i]->application, export->sets[0]->application) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* import_envoy.c names a set "<application>:<cluster>:<host>". */
 static const char *cluster_name(struct export *export, const struct pin_set *set,
                                 const char *host) {
-    const char *name = set->name;
-    size_t prefix_len = strlen(set->application), host_len = strlen(host);
-    if (prefix_len > 0 && is_one_application(export) &&
-        strncmp(name, set->application, prefix_len) == 0 && name[prefix_len] == ':') {
-        name += prefix_len + 1;
-    }
+    const char *name = export_short_name(export, set);
+    size_t host_len = strlen(host);
     size_t len = strlen(name);
     if (len > host_len + 1 && name[len - host_len - 1] == ':' &&
         strcmp(name + len - host_len, host) == 0) {

@@ -108,23 +108,54 @@ static bool takes(const struct export *export, enum export_reach reach) {
     return (export->traits->reaches & EXPORT_BIT(reach)) != 0;
 }
 
-/* Adds a host, or makes the one of that name and port reach as far as both. */
-static void add_host(struct export *export, struct export_plan *plan, struct export_host host) {
+static void add_host(struct export_plan *plan, struct export_host host) {
+    plan->hosts[plan->host_count++] = host;
+}
+
+static int compare_hosts(const void *left, const void *right) {
+    const struct export_host *a = *(struct export_host *const *)left,
+                             *b = *(struct export_host *const *)right;
+    int order = strcmp(a->name, b->name);
+    if (order == 0) {
+        order = (a->port > b->port) - (a->port < b->port);
+    }
+    return order != 0 ? order : (a > b) - (a < b);
+}
+
+/* One name and port is one entry, which reaches as far as all of them; where a name and what is one
+   label below it stand apart, only what is there twice goes. */
+static void merge_hosts(struct export *export, struct export_plan *plan) {
+    uint32_t count = plan->host_count, kept = 0;
     bool both_apart = takes(export, EXPORT_ONE_LABEL);
-    for (uint32_t i = 0; i < plan->host_count; i++) {
-        struct export_host *other = &plan->hosts[i];
-        if (strcmp(other->name, host.name) != 0 || other->port != host.port) {
-            continue;
-        }
-        if (other->reach == host.reach) {
-            return;
-        }
-        if (!both_apart) {
-            other->reach = other->reach > host.reach ? other->reach : host.reach;
-            return;
+    struct export_host **sorted = arena_alloc(&export->scratch, (count + 1) * sizeof(*sorted));
+    for (uint32_t i = 0; i < count; i++) {
+        sorted[i] = &plan->hosts[i];
+    }
+    if (count > 0) {
+        qsort(sorted, count, sizeof(*sorted), compare_hosts);
+    }
+    for (uint32_t i = 0; i < count;) {
+        struct export_host *first = sorted[i];
+        uint32_t reaches = 0; /* of those that are kept, where they stand apart */
+        for (; i < count && strcmp(sorted[i]->name, first->name) == 0 &&
+               sorted[i]->port == first->port;
+             i++) {
+            struct export_host *host = sorted[i];
+            bool again = both_apart ? (reaches & EXPORT_BIT(host->reach)) != 0 : host != first;
+            reaches |= EXPORT_BIT(host->reach);
+            if (again) {
+                first->reach =
+                    !both_apart && host->reach > first->reach ? host->reach : first->reach;
+                host->name = NULL;
+            }
         }
     }
-    plan->hosts[plan->host_count++] = host;
+    for (uint32_t i = 0; i < count; i++) {
+        if (plan->hosts[i].name != NULL) {
+            plan->hosts[kept++] = plan->hosts[i];
+        }
+    }
+    plan->host_count = kept;
 }
 
 static void plan_port(struct export *export, const struct pin_set *set, const char *text,
@@ -154,13 +185,13 @@ static void plan_host(struct export *export, struct export_plan *plan,
     }
     plan_port(export, set, text, &host);
     if (takes(export, host.reach)) {
-        add_host(export, plan, host);
+        add_host(plan, host);
         return;
     }
     if (host.reach == EXPORT_PLUS_ONE && takes(export, EXPORT_NAME) &&
         takes(export, EXPORT_ONE_LABEL)) { /* two patterns say the same */
-        add_host(export, plan, (struct export_host){host.name, EXPORT_NAME, host.port});
-        add_host(export, plan, (struct export_host){host.name, EXPORT_ONE_LABEL, host.port});
+        add_host(plan, (struct export_host){host.name, EXPORT_NAME, host.port});
+        add_host(plan, (struct export_host){host.name, EXPORT_ONE_LABEL, host.port});
         return;
     }
     for (size_t i = 0; i < ARRAY_COUNT(substitutes); i++) {
@@ -170,7 +201,7 @@ static void plan_host(struct export *export, struct export_plan *plan,
             export_loss(export, set, text, substitutes[i].loss, export->traits->name, host.name);
 #pragma GCC diagnostic pop
             host.reach = substitutes[i].taken;
-            add_host(export, plan, host);
+            add_host(plan, host);
             return;
         }
     }
@@ -193,6 +224,7 @@ static enum err plan_hosts(struct export *export, struct export_plan *plan) {
         }
         plan_host(export, plan, &set->hosts[i]);
     }
+    merge_hosts(export, plan);
     if (plan->host_count == 0) {
         return export_refuse(export, set, NULL,
                              "%s has no place for any host of this pin set: name hosts without "

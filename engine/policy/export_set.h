@@ -62,6 +62,7 @@ struct export {
     const struct pin_set *const *sets;
     uint32_t count;
     struct export_plan *plans; /* as many as sets; NULL where sets are written as they are */
+    bool prefixed; /* all sets are of one application, and their names begin with "<it>:" */
     struct export_result *out;
     struct arena scratch;
     struct err_note *note;
@@ -75,6 +76,11 @@ enum err export_refuse(struct export *export, const struct pin_set *set, const c
                        const char *format, ...) PRINTF_LIKE(4, 5);
 /* "**.bank.example:8883", in scratch memory; brackets around an address with colons and a port. */
 const char *export_host_text(struct export *export, const struct pin_host *host);
+
+/* The set's name without its application, if that can be taken off all of them. */
+const char *export_short_name(const struct export *export, const struct pin_set *set);
+/* Which of a set's hosts were there before, by index. */
+bool *export_repeated_hosts(struct export *export, const struct pin_set *set);
 
 /* Plans every set, and tells what becomes of hosts that several of them name. */
 enum err export_plan_all(struct export *export) MUST_USE;
