@@ -1,11 +1,9 @@
 /* pinsweep diff: what changed from one sweep to another. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/outfile.h"
 #include "cli/setup.h"
 #include "engine/base/log.h"
 #include "engine/codec/text.h"
@@ -17,8 +15,8 @@
 struct diff_setup {
     struct diff_options options;
     const char *chains[2]; /* of the first sweep, of the second */
-    const char *output_file;
-    bool ndjson, overwrite;
+    struct outfile output;
+    bool ndjson;
     uint64_t limit;
 };
 
@@ -32,13 +30,13 @@ static bool set_output(void *context, const char *value, const char **out_why) {
 
 static bool set_output_file(void *context, const char *value, const char **out_why) {
     (void)out_why;
-    ((struct diff_setup *)context)->output_file = value;
+    ((struct diff_setup *)context)->output.file = value;
     return true;
 }
 
 static bool set_overwrite(void *context, const char *value, const char **out_why) {
     (void)value, (void)out_why;
-    ((struct diff_setup *)context)->overwrite = true;
+    ((struct diff_setup *)context)->output.overwrite = true;
     return true;
 }
 
@@ -173,42 +171,18 @@ static int fail(enum err err, const struct err_note *note) {
     return err_exit_code(err);
 }
 
-static enum err open_output(const struct diff_setup *setup, FILE **out, struct err_note *note) {
-    struct stat info;
-    const char *file = setup->output_file;
-    *out = stdout;
-    if (file == NULL || strcmp(file, "-") == 0) {
-        return ERR_NONE;
-    }
-    if (!setup->overwrite && stat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
-        return err_note(note, ERR_USAGE, "%s: the file exists and is not empty; say --overwrite",
-                        file);
-    }
-    *out = fopen(file, "we");
-    return *out != NULL
-               ? ERR_NONE
-               : err_note(note, ERR_IO, "%s: cannot be written: %s", file, strerror(errno));
-}
-
-static enum err write_all(const struct diff_setup *setup, const struct diff *diff,
+static enum err write_all(struct diff_setup *setup, const struct diff *diff,
                           struct err_note *note) {
-    FILE *out;
-    enum err err = open_output(setup, &out, note);
+    enum err err = outfile_open(&setup->output, note);
     if (err != ERR_NONE) {
         return err;
     }
-    bool good = setup->ndjson ? diff_write(diff, out) : diff_tell(diff, out, setup->limit);
-    int error = errno;
-    if (out != stdout && fclose(out) != 0 && good) {
-        good = false;
-        error = errno;
-    }
-    return good ? ERR_NONE
-                : err_note(note, ERR_IO, "%s: cannot be written: %s",
-                           out == stdout ? "standard output" : setup->output_file, strerror(error));
+    bool good = setup->ndjson ? diff_write(diff, setup->output.out)
+                              : diff_tell(diff, setup->output.out, setup->limit);
+    return outfile_close(&setup->output, good, note);
 }
 
-static int run(const struct diff_setup *setup, char **files) {
+static int run(struct diff_setup *setup, char **files) {
     struct snapshot snapshots[2];
     struct err_note note;
     enum err err = ERR_NONE;

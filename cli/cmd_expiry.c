@@ -1,10 +1,9 @@
 /* pinsweep expiry: what ends when, and until when somebody must have acted. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/outfile.h"
 #include "cli/setup.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
@@ -19,11 +18,12 @@
 
 struct expiry_setup {
     struct setup setup; /* first: the shared options set it */
-    const char *from, *chains_file, *output_file;
+    const char *from, *chains_file;
+    struct outfile output;
     int64_t within_s;
     uint64_t limit;
     uint32_t fail_on; /* bits of enum expiry_state */
-    bool ndjson, calendar, overwrite;
+    bool ndjson, calendar;
 };
 
 /* --- options --- */
@@ -75,13 +75,13 @@ static bool set_output(void *context, const char *value, const char **out_why) {
 
 static bool set_output_file(void *context, const char *value, const char **out_why) {
     (void)out_why;
-    ((struct expiry_setup *)context)->output_file = value;
+    ((struct expiry_setup *)context)->output.file = value;
     return true;
 }
 
 static bool set_overwrite(void *context, const char *value, const char **out_why) {
     (void)value, (void)out_why;
-    ((struct expiry_setup *)context)->overwrite = true;
+    ((struct expiry_setup *)context)->output.overwrite = true;
     return true;
 }
 
@@ -158,41 +158,17 @@ static void print_help(const struct opt_table *table) {
 
 /* --- running --- */
 
-static enum err open_output(const struct expiry_setup *setup, FILE **out, struct err_note *note) {
-    struct stat info;
-    const char *file = setup->output_file;
-    *out = stdout;
-    if (file == NULL || strcmp(file, "-") == 0) {
-        return ERR_NONE;
-    }
-    if (!setup->overwrite && stat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
-        return err_note(note, ERR_USAGE, "%s: the file exists and is not empty; say --overwrite",
-                        file);
-    }
-    *out = fopen(file, "we");
-    return *out != NULL
-               ? ERR_NONE
-               : err_note(note, ERR_IO, "%s: cannot be written: %s", file, strerror(errno));
-}
-
-static enum err write_all(const struct expiry_setup *setup, const struct expiry *expiry,
+static enum err write_all(struct expiry_setup *setup, const struct expiry *expiry,
                           struct err_note *note) {
-    FILE *out;
-    enum err err = open_output(setup, &out, note);
+    enum err err = outfile_open(&setup->output, note);
     if (err != ERR_NONE) {
         return err;
     }
+    FILE *out = setup->output.out;
     bool good = setup->ndjson     ? expiry_write(expiry, out)
                 : setup->calendar ? expiry_tell_calendar(expiry, out, setup->limit)
                                   : expiry_tell(expiry, out, setup->limit);
-    int error = errno;
-    if (out != stdout && fclose(out) != 0 && good) {
-        good = false;
-        error = errno;
-    }
-    return good ? ERR_NONE
-                : err_note(note, ERR_IO, "%s: cannot be written: %s",
-                           out == stdout ? "standard output" : setup->output_file, strerror(error));
+    return outfile_close(&setup->output, good, note);
 }
 
 /* Pins by other digests than SHA-256 need the certificates' bytes. */

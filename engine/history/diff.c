@@ -1,4 +1,4 @@
-#include "engine/history/diff.h"
+#include "engine/history/diff_internal.h"
 
 #include <stdlib.h>
 

@@ -116,10 +116,4 @@ bool diff_tell(const struct diff *diff, FILE *out, uint64_t limit);
 size_t diff_describe(const struct diff *diff, const struct diff_change *change, char *out,
                      size_t size);
 
-/* Private to diff*.c: compares two targets of one endpoint. */
-void diff_compare(struct diff *diff, uint32_t before, uint32_t after);
-/* A new change with everything unset; NULL when memory ran out. */
-struct diff_change *diff_add(struct diff *diff, enum diff_kind kind, uint32_t before,
-                             uint32_t after);
-
 #endif
