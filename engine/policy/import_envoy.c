@@ -406,7 +406,6 @@ static void find_secrets(struct document *document, const struct policy_node *no
         }
         document->secrets[document->secret_count++] =
             (struct secret){get(node, "name")->text, get(node, "validation_context"), false};
-        return;
     }
     for (uint32_t i = 0; i < node->count; i++) {
         find_secrets(document, node->items[i]);
@@ -466,8 +465,9 @@ static enum err visit(struct document *document, const struct policy_node *node,
         return ERR_NONE; /* of whoever asks for it by name */
     }
     err = take_tls_context(document, node, &scope);
-    if (is_secret(node)) {
-        find_secret(document, node)->used = true;
+    struct secret *secret = is_secret(node) ? find_secret(document, node) : NULL;
+    if (secret != NULL) {
+        secret->used = true;
     }
     for (uint32_t i = 0; i < node->count && err == ERR_NONE; i += 2) {
         struct span key = node->items[i]->text;

@@ -80,6 +80,10 @@ static const struct import_case cases[] = {
     {both, "a.example", "13", NULL, NULL, "match"}, /* any of the two lists */
     {both, "a.example", "23", NULL, NULL, "match"},
     {both, "a.example", "31", NULL, NULL, "mismatch"},
+    {"sni: a.example\na: {name: s, validation_context: {verify_certificate_spki: [{1}]}, b: {name: "
+     "t, "
+     "validation_context: {verify_certificate_spki: [{1}]}}}\n",
+     "a.example", "31", NULL, NULL, "mismatch"},              /* secrets within secrets */
     {listener, "a.example", "02", NULL, NULL, "report-only"}, /* its clients' certificates */
     {listener, "x.b.example", "02", NULL, NULL, "report-only"},
     {listener, "y.x.b.example", "02", NULL, NULL, "report-only"},
@@ -130,6 +134,11 @@ static void test_errors(void) {
             "[api.bank.example]} to the filter chain"),
         BAD("secrets:\n- name: s\n  validation_context: {verify_certificate_spki: [{1}]}\n",
             "3: no host goes with these pins, since nothing in this file uses the secret \"s\": "
+            "put its clusters into the same file, or write sni: api.bank.example beside "
+            "validation_context"),
+        BAD("a: {name: s, validation_context: {verify_certificate_spki: [{1}]}, b: {name: t,\n"
+            "validation_context: {verify_certificate_spki: [{1}]}}}\n",
+            "1: no host goes with these pins, since nothing in this file uses the secret \"s\": "
             "put its clusters into the same file, or write sni: api.bank.example beside "
             "validation_context"),
         BAD("sni: a.example\nverify_certificate_spki: {1}\n",
