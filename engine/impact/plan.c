@@ -373,6 +373,14 @@ static enum err change_pins(struct compile *compile, struct pin_set *set) {
         }
     }
     for (uint32_t i = 0; i < op->add_count; i++) {
+        for (uint32_t k = 0; k < count; k++) {
+            if (is_same_pin(&pins[k], &op->add[i])) {
+                return scenario_fail(&op->place, "add", compile->note,
+                                     "%.100s is in pin set \"%.100s\" already: take it out, or "
+                                     "remove it in the same operation to change its role",
+                                     op->add[i].text, set->name);
+            }
+        }
         pins[count++] = op->add[i];
     }
     if (count == 0) {

@@ -425,10 +425,11 @@ static void take_path(struct world *world, const struct snapshot_path *path) {
         below = cert;
     }
     int profile = world->profile_of[path->profile];
+    if (below != NULL && below->signer == WORLD_NONE &&
+        strcmp(below->issuer, below->subject) == 0) {
+        below->signer = below->authority;
+    }
     if (below != NULL && profile >= 0) {
-        if (below->signer == WORLD_NONE && strcmp(below->issuer, below->subject) == 0) {
-            below->signer = below->authority;
-        }
         world_add_anchor(world, below->idx, (uint32_t)profile, 0);
     }
 }
