@@ -96,7 +96,7 @@ static bool holds_all_pins(const struct pin_set *set, const struct path *path) {
 static const char *unsupported_key(const struct pass *pass, const struct pin_set *set,
                                    const struct path *path) {
     static const char *const supported[] = {"rsa-2048", "rsa-4096", "ecdsa-p256", "ecdsa-p384"};
-    for (uint8_t depth = 0; depth < path->count; depth++) {
+    for (int depth = path->count - 1; depth >= 0; depth--) { /* TrustKit comes from the anchor */
         const char *key = evidence_cert(pass->evidence, path->certs[depth])->key;
         bool known = key[0] == '\0';
         for (size_t i = 0; i < ARRAY_COUNT(supported) && !known; i++) {
