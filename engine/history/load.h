@@ -9,7 +9,7 @@
    Records that were written with less detail (--chain-detail ids, or too long for one line) load as
    far as they go. Fields that are not known here are passed over; another schema version, a broken
    line or a torn last line is ERR_INPUT with file and line. About 10 us a record for each KB of
-   NDJSON, 1 us a target from a store; memory as snapshot.h says, and one line. */
+   NDJSON, 3 us of CPU a target from a store; memory as snapshot.h says, and one line. */
 #ifndef PINSWEEP_HISTORY_LOAD_H
 #define PINSWEEP_HISTORY_LOAD_H
 
