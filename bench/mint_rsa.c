@@ -12,6 +12,7 @@
 #include "engine/base/attributes.h"
 
 #define PRIMES 16
+#define WAYS 4 /* primes worked on side by side */
 #define PRIME_BYTES 16
 #define LIMBS (MINT_RSA_BYTES / 8) /* of the modulus, 64 bits each, least significant first */
 #define COFACTOR_LIMBS (LIMBS - 2)
@@ -166,29 +167,27 @@ EVP_PKEY *mint_rsa_key(const struct mint_rsa *rsa) {
 
 /* --- signing --- */
 
+/* t = (t + a limb) / 2^64 mod p, not fully reduced: below 2p. */
+static ALWAYS_INLINE void prime_step(const struct prime *prime, uint64_t t[3], wide a,
+                                     uint64_t limb) {
+    wide sum = (wide)(uint64_t)a * limb + t[0];
+    uint64_t factor = (uint64_t)sum * prime->negated_inverse;
+    wide reduced = (wide)factor * (uint64_t)prime->p + (uint64_t)sum;
+    sum = (wide)(uint64_t)(a >> 64) * limb + t[1] + (sum >> 64);
+    reduced = (wide)factor * (uint64_t)(prime->p >> 64) + (uint64_t)sum + (reduced >> 64);
+    t[0] = (uint64_t)reduced;
+    sum = (wide)t[2] + (sum >> 64) + (reduced >> 64);
+    t[1] = (uint64_t)sum;
+    t[2] = (uint64_t)(sum >> 64);
+}
+
 /* a b / 2^128 mod p (Montgomery), limb by limb. */
-static inline wide prime_multiply(const struct prime *prime, wide a, wide b) {
-    const uint64_t p0 = (uint64_t)prime->p, p1 = (uint64_t)(prime->p >> 64);
-    const uint64_t a0 = (uint64_t)a, a1 = (uint64_t)(a >> 64);
-    uint64_t t0 = 0, t1 = 0, t2 = 0;
-    for (int i = 0; i < 2; i++) {
-        uint64_t limb = i == 0 ? (uint64_t)b : (uint64_t)(b >> 64);
-        wide sum = (wide)a0 * limb + t0;
-        t0 = (uint64_t)sum;
-        sum = (wide)a1 * limb + t1 + (sum >> 64);
-        t1 = (uint64_t)sum;
-        sum = (wide)t2 + (sum >> 64);
-        t2 = (uint64_t)sum;
-        uint64_t t3 = (uint64_t)(sum >> 64), factor = t0 * prime->negated_inverse;
-        sum = (wide)factor * p0 + t0;
-        sum = (wide)factor * p1 + t1 + (sum >> 64);
-        t0 = (uint64_t)sum;
-        sum = (wide)t2 + (sum >> 64);
-        t1 = (uint64_t)sum;
-        t2 = t3 + (uint64_t)(sum >> 64);
-    }
-    wide out = (wide)t1 << 64 | t0;
-    return t2 != 0 || out >= prime->p ? out - prime->p : out;
+static ALWAYS_INLINE wide prime_multiply(const struct prime *prime, wide a, wide b) {
+    uint64_t t[3] = {0};
+    prime_step(prime, t, a, (uint64_t)b);
+    prime_step(prime, t, a, (uint64_t)(b >> 64));
+    wide out = (wide)t[1] << 64 | t[0];
+    return t[2] != 0 || out >= prime->p ? out - prime->p : out;
 }
 
 static wide prime_add(const struct prime *prime, wide a, wide b) {
@@ -207,20 +206,31 @@ static wide prime_reduce(const struct prime *prime, const uint64_t number[LIMBS]
     return prime_multiply(prime, out, prime->square);
 }
 
-/* base^exponent, four bits at a time. */
-static wide prime_raise(const struct prime *prime, wide base) {
-    wide powers[16] = {prime->one, base};
-    for (size_t i = 2; i < 16; i++) {
-        powers[i] = prime_multiply(prime, powers[i - 1], base);
+/* number^d modulo each of WAYS primes, four bits at a time. Side by side: one product waits for the
+   one before it, and the processor for neither. */
+static void primes_raise(const struct prime primes[WAYS], const uint64_t number[LIMBS],
+                         wide out[WAYS]) {
+    wide powers[16][WAYS];
+    for (size_t k = 0; k < WAYS; k++) {
+        powers[0][k] = out[k] = primes[k].one;
+        powers[1][k] = prime_reduce(&primes[k], number);
     }
-    wide out = prime->one;
+    for (size_t i = 2; i < 16; i++) {
+        for (size_t k = 0; k < WAYS; k++) {
+            powers[i][k] = prime_multiply(&primes[k], powers[i - 1][k], powers[1][k]);
+        }
+    }
     for (int shift = 124; shift >= 0; shift -= 4) {
         for (int i = 0; i < 4; i++) {
-            out = prime_multiply(prime, out, out);
+            for (size_t k = 0; k < WAYS; k++) {
+                out[k] = prime_multiply(&primes[k], out[k], out[k]);
+            }
         }
-        out = prime_multiply(prime, out, powers[(size_t)(prime->exponent >> shift) & 15]);
+        for (size_t k = 0; k < WAYS; k++) {
+            size_t digit = (size_t)(primes[k].exponent >> shift) & 15;
+            out[k] = prime_multiply(&primes[k], out[k], powers[digit][k]);
+        }
     }
-    return out;
 }
 
 /* sum += factor * the cofactor, which the caller's limbs have room for. */
@@ -261,10 +271,13 @@ void mint_rsa_raise(const struct mint_rsa *rsa, const uint8_t encoded[MINT_RSA_B
         memcpy(&number[i], encoded + MINT_RSA_BYTES - 8 * (i + 1), 8);
         number[i] = __builtin_bswap64(number[i]);
     }
-    for (size_t i = 0; i < PRIMES; i++) {
-        const struct prime *prime = &rsa->primes[i];
-        wide power = prime_raise(prime, prime_reduce(prime, number));
-        add_product(sum, prime, prime_multiply(prime, power, prime->weight));
+    for (size_t i = 0; i < PRIMES; i += WAYS) {
+        const struct prime *primes = &rsa->primes[i];
+        wide powers[WAYS];
+        primes_raise(primes, number, powers);
+        for (size_t k = 0; k < WAYS; k++) {
+            add_product(sum, &primes[k], prime_multiply(&primes[k], powers[k], primes[k].weight));
+        }
     }
     for (unsigned i = 0; i < PRIMES && take_modulus(rsa, sum); i++) {
     }
