@@ -122,10 +122,10 @@ enum err export_refuse(struct export *export, const struct pin_set *set, const c
 /* --- what only people read --- */
 
 static bool is_for_people(const struct pin_set *set) {
-    const char *const texts[] = {set->owner,          set->approver, set->rollover,
-                                 set->update_channel, set->platform, set->backup_custody};
+    const char *const texts[] = {set->owner, set->approver, set->rollover, set->update_channel,
+                                 set->backup_custody};
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
-        if (texts[i][0] != '\0' && texts[i] != set->platform) {
+        if (texts[i][0] != '\0') {
             return true;
         }
     }

@@ -95,7 +95,7 @@ struct export_host *export_exclusions(struct export *export, uint32_t *out_count
 
 /* A text out of `extra`, "" if it is not there or not one line of printable UTF-8. */
 const char *export_extra(const struct export_plan *plan, const char *key);
-/* Ends with "": what people should know of a set: its name, owner, expiry that is not enforced. */
+/* What people should know of a set: its name, owner, an expiry that is not enforced. */
 const char *export_set_comment(struct export *export, const struct export_plan *plan);
 /* "backup, ISRG Root X1" or "". */
 const char *export_pin_comment(struct export *export, const struct pin *pin);
