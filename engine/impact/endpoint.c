@@ -193,7 +193,8 @@ static void extend_to_anchors(struct search *search, uint32_t signer, bool above
         const struct world_anchor *anchor = &world->anchors[i];
         const struct world_cert *cert = world->certs[anchor->cert];
         if (anchor->profile != search->profile || search->moment < anchor->from ||
-            search->moment >= anchor->until || (above && world_is_self_signed(cert))) {
+            search->moment >= anchor->until ||
+            (above && (anchor->truncates || world_is_self_signed(cert)))) {
             continue;
         }
         if (!step(search)) {

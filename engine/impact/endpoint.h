@@ -34,11 +34,11 @@ struct endpoint_losses {
 };
 
 /* All paths of the endpoint to anchors of the profile at that moment, in the order of preference of
-   path.h: at each certificate first the anchors, then, above anchors that are no roots, what stands
-   above, then the list in sent order; no certificate and no authority twice; at most PATHS_MAX, of
-   PATH_CERTS_MAX certificates, in PATH_STEPS_MAX steps. Paths that hold a dead key or a distrusted
-   authority are left out. `out->paths` has room for PATHS_MAX; the windows are those of the
-   certificates whose dates are known. About 100 ns. */
+   path.h: at each certificate first the anchors, then, above anchors that are no roots (and were
+   not promoted by an operation), what stands above, then the list in sent order; no certificate and
+   no authority twice; at most PATHS_MAX, of PATH_CERTS_MAX certificates, in PATH_STEPS_MAX steps.
+   Paths that hold a dead key or a distrusted authority are left out. `out->paths` has room for
+   PATHS_MAX; the windows are those of the certificates whose dates are known. About 100 ns. */
 void endpoint_find_paths(const struct endpoint *endpoint, const struct world *world,
                          uint32_t profile, uint32_t moment, struct profile_paths *out,
                          struct endpoint_losses *out_losses);

@@ -106,9 +106,9 @@ static void replace_anchor(struct compile *compile, uint32_t old_cert, uint32_t 
     uint32_t count = world->anchor_count;
     for (uint32_t i = 0; i < count; i++) {
         if (world->anchors[i].cert == old_cert && world->anchors[i].until == WORLD_FOREVER) {
-            uint32_t profile = world->anchors[i].profile;
+            struct world_anchor anchor = world->anchors[i];
             world->anchors[i].until = compile->moment;
-            world_add_anchor(world, new_cert, profile, compile->moment);
+            world_add_anchor(world, new_cert, anchor.profile, compile->moment, anchor.truncates);
         }
     }
 }
@@ -259,7 +259,7 @@ static enum err promote_anchor(struct compile *compile) {
         }
         for (uint32_t i = world->authorities[authority].first_cert; i != WORLD_NONE;
              i = world->certs[i]->next) {
-            world_add_anchor(world, i, p, compile->moment);
+            world_add_anchor(world, i, p, compile->moment, true);
         }
     }
     return err;
@@ -298,7 +298,7 @@ static enum err move_ca(struct compile *compile) {
         step->cert_count = 1;
         uint32_t anchor = world_make_cert(world, root, root, NULL)->idx;
         for (uint32_t p = 0; p < world->store->count; p++) {
-            world_add_anchor(world, anchor, p, compile->moment);
+            world_add_anchor(world, anchor, p, compile->moment, false);
         }
     }
     return err;

@@ -350,7 +350,8 @@ void world_find_signer(const struct world *world, struct world_cert *cert) {
 
 /* --- anchors and dead keys --- */
 
-void world_add_anchor(struct world *world, uint32_t cert, uint32_t profile, uint32_t from) {
+void world_add_anchor(struct world *world, uint32_t cert, uint32_t profile, uint32_t from,
+                      bool truncates) {
     struct world_authority *authority = &world->authorities[world->certs[cert]->authority];
     for (uint32_t i = authority->first_anchor; i != WORLD_NONE; i = world->anchors[i].next) {
         const struct world_anchor *have = &world->anchors[i];
@@ -361,8 +362,12 @@ void world_add_anchor(struct world *world, uint32_t cert, uint32_t profile, uint
     world->anchors = world_grow(world->anchors, sizeof *world->anchors, world->anchor_count,
                                 &world->anchor_capacity);
     uint32_t idx = world->anchor_count++;
-    world->anchors[idx] = (struct world_anchor){
-        .cert = cert, .profile = profile, .from = from, .until = WORLD_FOREVER, .next = WORLD_NONE};
+    world->anchors[idx] = (struct world_anchor){.cert = cert,
+                                                .profile = profile,
+                                                .from = from,
+                                                .until = WORLD_FOREVER,
+                                                .next = WORLD_NONE,
+                                                .truncates = truncates};
     if (authority->last_anchor == WORLD_NONE) {
         authority->first_anchor = idx;
     } else {
@@ -430,7 +435,7 @@ static void take_path(struct world *world, const struct snapshot_path *path) {
         below->signer = below->authority;
     }
     if (below != NULL && profile >= 0) {
-        world_add_anchor(world, below->idx, (uint32_t)profile, 0);
+        world_add_anchor(world, below->idx, (uint32_t)profile, 0, false);
     }
 }
 
@@ -438,7 +443,8 @@ static void take_store(struct world *world) {
     for (uint32_t p = 0; p < world->store->count; p++) {
         const struct trust_profile *profile = &world->store->profiles[p];
         for (uint32_t i = 0; i < profile->count; i++) {
-            world_add_anchor(world, world_add_record(world, &profile->anchors[i])->idx, p, 0);
+            world_add_anchor(world, world_add_record(world, &profile->anchors[i])->idx, p, 0,
+                             false);
         }
     }
 }

@@ -58,6 +58,7 @@ struct world_anchor {
     uint32_t cert, profile;
     uint32_t from, until; /* moments: from <= now < until */
     uint32_t next;        /* of the same authority */
+    bool truncates;       /* promoted: paths end here, clients never look above */
 };
 
 struct world_distrust {
@@ -114,7 +115,8 @@ uint32_t world_unknown_authority(struct world *world, const char *name);
 /* A symbolic certificate, its key of the same kind as that of `like` (NULL: RSA). */
 struct world_cert *world_make_cert(struct world *world, uint32_t authority, uint32_t signer,
                                    const struct world_cert *like);
-void world_add_anchor(struct world *world, uint32_t cert, uint32_t profile, uint32_t from);
+void world_add_anchor(struct world *world, uint32_t cert, uint32_t profile, uint32_t from,
+                      bool truncates);
 /* The certificate is an anchor of the profile at that moment. */
 bool world_is_anchor(const struct world *world, const struct world_cert *cert, uint32_t profile,
                      uint32_t moment);

@@ -55,6 +55,7 @@ struct o_state {
     struct o_cert cas[CAS_MAX];
     int ca_count;
     int anchors[CAS_MAX], anchor_profiles[CAS_MAX], anchor_count;
+    bool anchor_truncates[CAS_MAX];
     struct {
         int name, key;
         unsigned profiles;
@@ -162,7 +163,9 @@ static void o_extend(const struct o_state *state, const struct o_view *view, int
             }
         }
         path->rank[path->count - 1] = anchor >= 0 ? 1000 + anchor : 2000 + sent;
-        o_extend(state, view, profile, path, out, filter);
+        if (anchor < 0 || !state->anchor_truncates[anchor]) {
+            o_extend(state, view, profile, path, out, filter);
+        }
         path->count--;
     }
 }

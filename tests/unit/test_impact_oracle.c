@@ -370,6 +370,7 @@ static void o_replace_anchor(struct o_state *s, int old_ca, int new_ca) {
             int profile = s->anchor_profiles[i];
             s->anchors[i] = -1; /* nobody's: the order of the others stays */
             if (o_anchor(s, new_ca, profile) < 0) {
+                s->anchor_truncates[s->anchor_count] = s->anchor_truncates[i];
                 s->anchors[s->anchor_count] = new_ca;
                 s->anchor_profiles[s->anchor_count++] = profile;
             }
@@ -559,6 +560,7 @@ static bool op_anchor(struct world_case *c, bool promotes) {
             if ((profiles & 1u << p) != 0 && o_anchor(s, i, p) < 0 &&
                 o_same_ca(&s->cas[i], s->cas[ca].name, s->cas[ca].key)) {
                 s->anchors[s->anchor_count] = i;
+                s->anchor_truncates[s->anchor_count] = true;
                 s->anchor_profiles[s->anchor_count++] = p;
             }
         }
