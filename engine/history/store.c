@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -123,6 +124,15 @@ static enum err check_header(const struct store *store, off_t size, struct err_n
     return ERR_NONE;
 }
 
+/* Keeps other sweeps out. Who was just made new by another one (make_new) is not this file any
+   more. */
+static bool lock_file(const struct store *store) {
+    struct stat own, there;
+    return flock(store->fd, LOCK_EX | LOCK_NB) == 0 && fstat(store->fd, &own) == 0 &&
+           stat(store->file, &there) == 0 && own.st_dev == there.st_dev &&
+           own.st_ino == there.st_ino;
+}
+
 /* Opens and locks the file itself; *out_empty: there is nothing in it yet. */
 static enum err take_file(struct store *store, bool *out_empty, bool *out_created,
                           struct err_note *note) {
@@ -151,7 +161,7 @@ static enum err take_file(struct store *store, bool *out_empty, bool *out_create
             return err;
         }
     }
-    if (store->mode == STORE_WRITE && flock(store->fd, LOCK_EX | LOCK_NB) != 0) {
+    if (store->mode == STORE_WRITE && !lock_file(store)) {
         return err_note(note, ERR_USAGE,
                         "%s: another sweep is writing into this store; wait for its end, or give a "
                         "store of its own",
@@ -182,8 +192,7 @@ static bool open_immutable(struct store *store) {
 
 static enum err open_database(struct store *store, struct err_note *note) {
     int flags = SQLITE_OPEN_NOMUTEX |
-                (store->mode == STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                            : SQLITE_OPEN_READONLY);
+                (store->mode == STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
     int result = sqlite3_open_v2(store->file, &store->db, flags, NULL);
     if (store->db == NULL) {
         return err_note(note, ERR_RESOURCE, "%s: not enough memory for the store", store->file);
@@ -202,24 +211,55 @@ static enum err open_database(struct store *store, struct err_note *note) {
     return ERR_NONE;
 }
 
-static enum err prepare_writing(struct store *store, bool empty, struct err_note *note) {
+/* The schema into an empty database. */
+static enum err fill_new(struct store *store, struct err_note *note) {
     char pages[64];
     snprintf(pages, sizeof pages, "PRAGMA page_size = %d", PAGE_BYTES);
-    enum err err = empty ? store_exec(store, pages, note) : ERR_NONE;
-    if (err == ERR_NONE && empty) {
+    enum err err = store_exec(store, pages, note);
+    if (err == ERR_NONE) {
         err = store_exec(store, "BEGIN IMMEDIATE", note);
-        if (err == ERR_NONE) {
-            err = store_exec(store, store_schema, note);
-        }
-        if (err == ERR_NONE) {
-            err = store_exec(store, "COMMIT", note);
+    }
+    if (err == ERR_NONE) {
+        err = store_exec(store, store_schema, note);
+    }
+    return err == ERR_NONE ? store_exec(store, "COMMIT", note) : err;
+}
+
+/* A new store takes the empty file's place whole: who is killed meanwhile leaves an empty file,
+   which is a new store the next time. */
+static enum err make_new(struct store *store, struct err_note *note) {
+    char place[PATH_MAX], name[PATH_MAX + 8];
+    if (realpath(store->file, place) == NULL) {
+        return err_note(note, ERR_IO, "%s: cannot make the store: %s", store->file,
+                        strerror(errno));
+    }
+    snprintf(name, sizeof name, "%s.new", place);
+    unlink(name);
+    int result = sqlite3_open_v2(
+        name, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    enum err err = result == SQLITE_OK ? fill_new(store, note)
+                                       : err_note(note, ERR_IO, "%s: cannot make the store: %s",
+                                                  name, sqlite3_errstr(result));
+    sqlite3_close(store->db);
+    store->db = NULL;
+    int fd = -1;
+    if (err == ERR_NONE) {
+        fd = open(name, O_RDWR | O_CLOEXEC);
+        if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0 || rename(name, place) != 0) {
+            err = err_note(note, ERR_IO, "%s: cannot make the store: %s", store->file,
+                           strerror(errno));
         }
     }
-    /* After a power cut the last transactions may be gone, but the store is whole: a resume cuts
-       the output file back to what is left. */
-    return err == ERR_NONE
-               ? store_exec(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", note)
-               : err;
+    if (err != ERR_NONE) {
+        unlink(name);
+        if (fd >= 0) {
+            close(fd);
+        }
+        return err;
+    }
+    close(store->fd); /* of the empty file; nobody else can have locked the new one */
+    store->fd = fd;
+    return ERR_NONE;
 }
 
 enum err store_open(const char *file, enum store_mode mode, struct store **out,
@@ -236,11 +276,16 @@ enum err store_open(const char *file, enum store_mode mode, struct store **out,
     store->mode = mode;
     bool empty = false, created = false;
     enum err err = take_file(store, &empty, &created, note);
+    if (err == ERR_NONE && empty) {
+        err = make_new(store, note);
+    }
     if (err == ERR_NONE) {
         err = open_database(store, note);
     }
+    /* After a power cut the last transactions may be gone, but the store is whole: a resume cuts
+       the output file back to what is left. */
     if (err == ERR_NONE && mode == STORE_WRITE) {
-        err = prepare_writing(store, empty, note);
+        err = store_exec(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", note);
     }
     if (err == ERR_NONE) {
         err = store_words_load(store, note);

@@ -376,6 +376,12 @@ static bool was_cancelled(const struct target *target) {
     return cancelled;
 }
 
+/* Done with it; what is not written is left for a later run. */
+static void drop_target(struct worker *worker, struct target *target) {
+    list_remove(&target->node);
+    probe_release_target(worker, target);
+}
+
 static void worker_judge(struct worker *worker) {
     intern_flush(worker->intern);
     int64_t wall_ms = clock_wall_ms(worker->shared->clock);
@@ -384,13 +390,17 @@ static void worker_judge(struct worker *worker) {
         struct target *target = CONTAINER_OF(node, struct target, node);
         struct judgement judgement;
         if (worker->aborting && worker->shared->resumable && was_cancelled(target)) {
-            list_remove(&target->node);
-            probe_release_target(worker, target);
+            drop_target(worker, target);
             continue;
         }
         judge_target(&worker->judge, target, wall_ms, &judgement);
-        if (worker->config->escalate && !worker->aborting && judge_wants_proof(&judgement)) {
+        bool unfinished = worker->config->escalate && judge_wants_proof(&judgement);
+        if (unfinished && !worker->aborting) {
             probe_escalate(worker, target);
+            continue;
+        }
+        if (unfinished && worker->shared->resumable) {
+            drop_target(worker, target);
             continue;
         }
         bool writes = worker->shared->sink != NULL;
@@ -401,8 +411,7 @@ static void worker_judge(struct worker *worker) {
             worker->config->listener->on_target(worker->config->listener->context, &judgement);
         }
         count_judgement(worker, &judgement);
-        list_remove(&target->node);
-        probe_release_target(worker, target);
+        drop_target(worker, target);
     }
 }
 

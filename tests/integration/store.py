@@ -23,7 +23,7 @@ from driving import (PINSWEEP, Checks, Fleet, as_started_by_hand, complaints, fi
 check = Checks("store")
 SEED = int(os.environ.get("PINSWEEP_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
 KILLS = 104  # kill -9, in all lanes
-LANES = 2
+LANES = 3
 IDENTITIES = 700
 RANGE = 128  # addresses that share a line
 
@@ -353,6 +353,26 @@ def locked_stores(world):
     check.same("all of both", query(store, "SELECT count(*) FROM target"), [(2 * IDENTITIES,)])
 
 
+def begun_at_once(world):
+    """Several sweeps that would all make the store: who comes in is whole, the others are told."""
+    one = world.at("one.txt")
+    with open(one, "w", encoding="ascii") as file:
+        file.write(f"127.0.0.1:{world.port}\n")
+    for turn in range(5):
+        store = world.at(f"rush{turn}.db")
+        if turn % 2 == 1:
+            with open(store + ".new", "w", encoding="ascii") as file:
+                file.write("of one that was killed")
+        rush = [start(*world.options(store), "-f", one) for _ in range(5)]
+        results = [finish(process) for process in rush]
+        done = sum(result.code in (0, 1) for result in results)
+        told = sum(result.code == 2 and "another sweep" in result.text for result in results)
+        check.same("all are in or told", done + told, len(rush), [result.text for result in results])
+        check("one is in", done >= 1)
+        check.same("who is in is there", query(store, "SELECT count(*), sum(state = 'done') FROM sweep"), [(done, done)])
+        check("nothing is left over", not os.path.exists(store + ".new"))
+
+
 def full_disks(world):
     """Whatever does not fit: exit code 4, what was committed stays, and a resume ends it."""
     for limit in 150_000, 400_000, 1_200_000:
@@ -496,7 +516,7 @@ def main():
                    world.policy) as fleet:
             shutil.copy(world.trust, world.trust + "2")
             expected = world.write_plain(fleet.ports[0])
-            for part, *arguments in ((second_night,), (bad_stores,), (locked_stores,), (full_disks,),
+            for part, *arguments in ((second_night,), (bad_stores,), (locked_stores,), (begun_at_once,), (full_disks,),
                                      (read_only_folder,), (resume_refused,), (pipes,), (random_kills, expected)):
                 check.part(part, world, *arguments)
     check.finish()
