@@ -138,7 +138,25 @@ def bench():
             "notes": ["a note"]}
 
 
-GOOD = {"bench": bench(), "verdict": verdict(), "chain": chain(), "metadata": metadata()}
+def pin_set():
+    return {"schema": 1, "type": "pin-set", "name": "android", "file": "policy.yaml", "line": 4,
+            "client": "android", "hosts": ["**.bank.example", "mq.bank.example:8883"],
+            "include_subdomains": False, "exclude_subdomains": ["dev.bank.example"],
+            "host_rule": "longest", "scope": "path", "key_types": ["any"], "trust": ["system"],
+            "pins": [{"pin": "sha256/" + key("root"), "role": "backup", "of": "spki", "list": "any",
+                      "tlsa": "3 1 1", "note": "", "line": -1}],
+            "expires": "2027-06-01", "on_expiry": "fail-open", "report_only": False,
+            "application": "", "platform": "", "owner": "", "approver": "", "rollover": "",
+            "update": {"channel": "", "lead_time_days": -1, "adoption_days": 60},
+            "last_rehearsal": None, "backup_custody": "", "operated_by": "self",
+            "exceptions": [{"rule": "PIN022", "reason": "", "approver": "", "until": "2027-01-31"}],
+            "extra": "", "means": {"search": "", "hosts": "", "expiry": ""},
+            "lookup": {"host": "a.bank.example", "port": 443, "result": "applies",
+                       "pattern": "**.bank.example", "by": "", "exclusion": ""}}
+
+
+GOOD = {"bench": bench(), "pins": pin_set(), "verdict": verdict(), "chain": chain(),
+        "metadata": metadata()}
 
 
 def objects(value, path=()):
