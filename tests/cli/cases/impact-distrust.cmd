@@ -1,0 +1,1 @@
+impact $ROOT/tests/cli/impact.ndjson --policy $ROOT/data/demo/policy.yaml --at 2026-11-25 --scenario $ROOT/data/scenarios/demo/entrust-2024.yaml

@@ -1,0 +1,1 @@
+impact $ROOT/tests/cli/impact.ndjson --op 'reissue={}'
