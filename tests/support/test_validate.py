@@ -362,6 +362,35 @@ class Validate(unittest.TestCase):
                 bad.append({other: record[other] for other in record if other != name})
         self.assert_all_bad("expiry", bad)
 
+    def test_impact(self):
+        path = [digest("leaf"), "", digest("root")]
+        record = {"schema": 1, "type": "impact", "scenario": "leave-ca-a", "host": "a.example", "port": 443,
+                  "pin_set": "android", "application": "", "platform": "", "owner": "", "ca": "CN=ca",
+                  "before": "match", "outcome": "breaks", "view": 0, "address": "192.0.2.7", "key_type": "any",
+                  "trust": "system", "path_before": path, "path_after": path, "pin_before": "sha256/" + key("root"),
+                  "pin_after": "", "certificate": "", "pkix_before": "ok", "pkix_after": "ok", "spare_pins": 0,
+                  "earliest_safe": "2027-03-09", "reason": "no pin on the path"}
+        summary = {"schema": 1, "type": "impact-summary", "scenario": "leave-ca-a", "by": "owner", "key": "",
+                   "targets": 3, "outcomes": {"breaks": 1, "ok": 2}, "earliest_safe": None}
+        blast = {"schema": 1, "type": "blast-key", "key": "sha256/" + key("root"), "subject": "CN=root",
+                 "role": "anchor", "targets": 2, "breaks": 2, "locked": 1, "pin_sets": 1}
+        endpoint = {"schema": 1, "type": "blast-endpoint", "host": "a.example", "port": 443, "pin_set": "android",
+                    "owner": "", "key": "sha256/" + key("root"), "subject": "CN=root"}
+        pinset = {"schema": 1, "type": "blast-pinset", "pin_set": "android", "targets": 2, "working": 2,
+                  "without_spare": 1, "independent": False}
+        good = record, summary, blast, endpoint, pinset
+        self.assert_good("impact", self.lines("impact", *good))
+        bad = [dict(record, outcome="fine"), dict(record, before="ok"), dict(record, view=-2),
+               dict(record, path_after=["x"]), dict(record, earliest_safe=""), dict(record, reason=""),
+               dict(record, pkix_after="revoked"), dict(summary, by="tag"),
+               dict(summary, outcomes={"breaks": -1}), dict(summary, outcomes={"fine": 3}),
+               dict(summary, outcomes={"breaks": 1}), dict(blast, role="root"), dict(blast, key=key("root")),
+               dict(blast, locked=3), dict(endpoint, port=0), dict(pinset, independent=1)]
+        for one in good:
+            for name in one:
+                bad.append({other: one[other] for other in one if other != name})
+        self.assert_all_bad("impact", bad)
+
     def test_lines(self):
         good = self.lines("verdict", GOOD["verdict"])
         for data, reason in [

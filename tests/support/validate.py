@@ -193,7 +193,19 @@ def check_expiry(record):
         yield "role", f"of a {record['kind']}"
 
 
-CHECKS = {"expiry": check_expiry, "bench": check_bench, "verdict": check_verdict, "chain": check_chain, "metadata": check_metadata,
+def check_impact_summary(record):
+    total = sum(record["outcomes"].values())
+    if total != record["targets"]:
+        yield "outcomes", f"add up to {total}, but there are {record['targets']} targets"
+
+
+def check_blast_key(record):
+    if not record["locked"] <= record["breaks"]:
+        yield "locked", f"{record['locked']} of {record['breaks']} that break"
+
+
+CHECKS = {"impact-summary": check_impact_summary, "blast-key": check_blast_key,
+          "expiry": check_expiry, "bench": check_bench, "verdict": check_verdict, "chain": check_chain, "metadata": check_metadata,
           "change": check_change, "diff-summary": check_diff_summary}
 
 
