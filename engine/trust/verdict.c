@@ -40,8 +40,7 @@ struct judge {
     int64_t now_unix_s;
     bool needs_path;
     bool path_free_only;    /* nothing but TLSA usages 2 and 3 */
-    bool keys_limited;      /* TrustKit */
-    bool signers_limited;   /* OkHttp */
+    bool limited;           /* TrustKit and OkHttp do not look at every path: first_searched() */
     bool lists[LIST_COUNT]; /* lists that hold a pin that may match */
 };
 
@@ -65,14 +64,16 @@ static bool is_expired(const struct pin_set *set, int64_t now_unix_s) {
 
 /* Whether the other set's pins are among those that the client of this one would take: one that is
    not enforced has none to give. */
-static bool counts_for(const struct judge *judge, const struct pin_set *other) {
+static __attribute__((noinline)) bool joins(const struct judge *judge,
+                                            const struct pin_set *other) {
     const struct pin_set *self = judge->self;
-    if (LIKELY(self == other)) {
-        return true;
-    }
     bool unions = self->host_rule == PIN_HOST_UNION || self->host_rule == PIN_HOST_ONE_LABEL;
     return unions && other->host_rule == self->host_rule && !other->report_only &&
            !is_expired(other, judge->now_unix_s) && pin_same_application(self, other);
+}
+
+static inline bool counts_for(const struct judge *judge, const struct pin_set *other) {
+    return LIKELY(judge->self == other) || joins(judge, other);
 }
 
 /* --- what stops a client before it has looked at every certificate --- */
@@ -162,15 +163,24 @@ static bool is_searched(const struct pin_set *self, const struct pin *pin, size_
     return false;
 }
 
+/* The depth from which on the client looks; `count` if it does not look at all. Out of the way of
+   those that look at all certificates. */
+static __attribute__((noinline)) size_t first_searched(const struct judge *judge,
+                                                       const struct cert_record *const certs[],
+                                                       size_t count, struct finding *finding) {
+    if (judge->self->client == PIN_CLIENT_TRUSTKIT) {
+        return first_seen(certs, count, finding);
+    }
+    if (!has_too_many_signers(certs, count)) {
+        return 0;
+    }
+    finding->blocked = "more than nine signers, OkHttp refuses the path";
+    return count;
+}
+
 static void search(const struct judge *judge, const struct cert_record *const certs[], size_t count,
                    struct finding *finding) {
-    size_t first = 0;
-    if (UNLIKELY(judge->keys_limited)) {
-        first = first_seen(certs, count, finding);
-    } else if (UNLIKELY(judge->signers_limited && has_too_many_signers(certs, count))) {
-        finding->blocked = "more than nine signers, OkHttp refuses the path";
-        first = count;
-    }
+    size_t first = UNLIKELY(judge->limited) ? first_searched(judge, certs, count, finding) : 0;
     for (size_t depth = first; depth < count; depth++) {
         for (size_t s = 0; s < judge->set_count; s++) {
             const struct pin_set *set = judge->sets[s];
@@ -508,8 +518,8 @@ static void judge_init(struct judge *judge, const struct pin_set *const sets[], 
     }
     judge->needs_path = path_pins && !self->trust_none;
     judge->path_free_only = !plain_pins;
-    judge->keys_limited = self->client == PIN_CLIENT_TRUSTKIT && self->scope == PIN_SCOPE_PATH;
-    judge->signers_limited = self->client == PIN_CLIENT_OKHTTP && judge->needs_path;
+    judge->limited = (self->client == PIN_CLIENT_TRUSTKIT && self->scope == PIN_SCOPE_PATH) ||
+                     (self->client == PIN_CLIENT_OKHTTP && judge->needs_path);
 }
 
 struct set_verdict verdict_judge_among(const struct pin_set *const sets[], size_t set_count,
