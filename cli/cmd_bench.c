@@ -148,7 +148,7 @@ static bool set_be_quiet(void *context, const char *value, const char **out_why)
 
 static const struct opt bench_options[] = {
     OPT_GROUP("What is measured"),
-    {0, "quick", NULL, "256 in flight on one thread, few handshakes, two rounds: about 20 s",
+    {0, "quick", NULL, "256 in flight on one thread, few handshakes, two rounds: half a minute",
      set_quick},
     {0, "depth", "LIST", "complete,prove,capture (all)", set_depth},
     {0, "tls", "LIST", "versions: 1.2,1.3 (both)", set_tls},
