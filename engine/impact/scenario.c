@@ -119,6 +119,11 @@ enum err scenario_parse(struct scenario *scenario, struct span yaml, const char 
                        : policy_yaml_read(yaml, name, &scratch, &root, note);
     if (err == ERR_NONE) {
         err = read_root(&reader, root, &document);
+    } else if (note != NULL && strstr(note->text, "the policy is empty") != NULL) {
+        err = err_note(note, err,
+                       "%s:1:1: yaml: the scenario is empty: begin with \"version: 1\" and "
+                       "\"operations:\"",
+                       name);
     }
     if (err == ERR_NONE && scenario->name[0] == '\0') {
         scenario->name = document.name[0] != '\0' ? document.name : stem_of(&scenario->arena, name);
