@@ -262,6 +262,12 @@ static enum err make_new(struct store *store, struct err_note *note) {
     return ERR_NONE;
 }
 
+/* Whether the file that we made is there, with nothing in it, and nobody else's by now. */
+static bool is_still_empty(const struct store *store) {
+    struct stat info;
+    return store->fd >= 0 && lock_file(store) && fstat(store->fd, &info) == 0 && info.st_size == 0;
+}
+
 enum err store_open(const char *file, enum store_mode mode, struct store **out,
                     struct err_note *note) {
     struct store *store = calloc(1, sizeof *store);
@@ -291,10 +297,10 @@ enum err store_open(const char *file, enum store_mode mode, struct store **out,
         err = store_words_load(store, note);
     }
     if (err != ERR_NONE) {
-        store_close(store);
-        if (created) {
+        if (created && is_still_empty(store)) {
             unlink(file);
         }
+        store_close(store);
         return err;
     }
     *out = store;
