@@ -83,7 +83,8 @@ void cert_each_san(const struct cert_fields *cert,
 /* "rsa-2048", "rsa-pss-2048", "ecdsa-p256", "ecdsa-other", "ed25519", "ed448", "other"; `out` is
  * NUL-terminated. */
 void cert_key_text(char out[24], enum cert_key key, uint16_t key_bits);
-/* Its reverse; CERT_KEY_OTHER for a text that it never writes. */
-enum cert_key cert_key_from_text(const char *text);
+/* Its reverse; CERT_KEY_OTHER for a text that it never writes. The size of RSA keys stands in the
+   text, that of others (0 if it is not known) follows from their kind. */
+enum cert_key cert_key_from_text(const char *text, uint16_t *out_bits);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "engine/codec/cert_oid.h"
 #include "engine/codec/der.h"
+#include "engine/codec/text.h"
 
 /* RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER } (RFC 8017 A.1.1): the size
    of the modulus in bits, 0 if it is not one. */
@@ -141,15 +142,23 @@ void cert_key_text(char out[24], enum cert_key key, uint16_t key_bits) {
     snprintf(out, 24, "%s", name);
 }
 
-enum cert_key cert_key_from_text(const char *text) {
+enum cert_key cert_key_from_text(const char *text, uint16_t *out_bits) {
+    static const uint16_t sizes[] = {[CERT_KEY_EC_P256] = 256,
+                                     [CERT_KEY_EC_P384] = 384,
+                                     [CERT_KEY_EC_P521] = 521,
+                                     [CERT_KEY_ED25519] = 256,
+                                     [CERT_KEY_ED448] = 456};
+    *out_bits = 0;
     for (int key = CERT_KEY_RSA; key <= CERT_KEY_ED448; key++) {
         char name[24];
         cert_key_text(name, (enum cert_key)key, 0);
         size_t len = strlen(name);
         bool sized = key == CERT_KEY_RSA || key == CERT_KEY_RSA_PSS;
-        if (sized ? strncmp(text, name, len - 1) == 0 && text[len - 1] >= '0' &&
-                        text[len - 1] <= '9' /* the number in the place of the 0 */
+        uint64_t bits = 0;
+        if (sized ? strncmp(text, name, len - 1) == 0 &&
+                        text_parse_u64(span_str(text + len - 1), UINT16_MAX, &bits)
                   : strcmp(text, name) == 0) {
+            *out_bits = sized ? (uint16_t)bits : sizes[key];
             return (enum cert_key)key;
         }
     }

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "engine/codec/cert.h"
-#include "engine/codec/text.h"
 
 enum err evidence_init(struct evidence *evidence, const struct snapshot *snapshot,
                        const struct trust_store *trust, struct err_note *note) {
@@ -28,18 +27,6 @@ void evidence_fini(struct evidence *evidence) {
     *evidence = (struct evidence){0};
 }
 
-/* What the records do not say is taken for an RSA key of 2048 bits, which no client stumbles over.
- */
-static void take_key(struct cert_record *record, const char *key) {
-    uint64_t bits = 2048;
-    const char *dash = strrchr(key, '-');
-    record->fields.key = key[0] != '\0' ? cert_key_from_text(key) : CERT_KEY_RSA;
-    if (dash != NULL) {
-        (void)text_parse_u64(span_str(dash + 1), UINT16_MAX, &bits);
-    }
-    record->fields.key_bits = (uint16_t)bits;
-}
-
 static struct cert_record *record_of(struct evidence *evidence, uint32_t cert_idx) {
     struct cert_record **slot = &evidence->records[cert_idx];
     if (*slot != NULL) {
@@ -56,7 +43,10 @@ static struct cert_record *record_of(struct evidence *evidence, uint32_t cert_id
         cert_spki(cert->der, &record->fields.spki);
     }
     if (cert->der.len == 0) {
-        take_key(record, cert->key);
+        /* records name the leaf's key alone: of an issuer's nothing is held against it (TrustKit)
+         */
+        const char *key = cert->key[0] != '\0' ? cert->key : "ecdsa-p256";
+        record->fields.key = cert_key_from_text(key, &record->fields.key_bits);
         record->fields.not_before = cert->not_before;
         record->fields.not_after = cert->not_after;
     }

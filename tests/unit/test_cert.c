@@ -483,7 +483,9 @@ static void test_key_text(void) {
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         char text[24];
         cert_key_text(text, cases[i].key, cases[i].bits);
-        CU_ASSERT_EQUAL(cert_key_from_text(text), cases[i].key);
+        uint16_t bits;
+        CU_ASSERT_EQUAL(cert_key_from_text(text, &bits), cases[i].key);
+        CU_ASSERT_EQUAL(bits, cases[i].bits);
         CU_ASSERT_STRING_EQUAL(text, cases[i].text);
     }
 }

@@ -18,6 +18,8 @@ struct seen {
     const char *host, *address, *sent, *path, *other;
 };
 
+static bool without_issuer_keys;
+
 static void add_cert(struct snapshot *snapshot, uint32_t number, uint32_t *out) {
     uint8_t digest[SHA256_LEN];
     import_sha256(true, (uint8_t)number, digest);
@@ -34,7 +36,8 @@ static void add_cert(struct snapshot *snapshot, uint32_t number, uint32_t *out) 
                                        "ecdsa-p256", "ecdsa-p256"};
     added->has_spki = added->known = added->strict = true;
     added->subject = subjects[number];
-    added->key = keys[number];
+    bool is_leaf = number == 0 || number == 3 || number == 6;
+    added->key = without_issuer_keys && !is_leaf ? "" : keys[number];
     CU_ASSERT(datetime_parse(span_str("2020-01-01"), &added->not_before));
     CU_ASSERT(
         datetime_parse(span_str(number == 3 ? "2027-01-20" : "2030-01-01"), &added->not_after));
@@ -201,12 +204,20 @@ static void test_rotating(void) {
 }
 
 static void test_trustkit(void) {
-    /* From the anchor 5 down to the RSA-3072 leaf 3: it is met after the match, */
+    /* from the anchor down: it matches before the RSA-3072 leaf 3 is met */
     expect(SET("client: trustkit, expires: 2028-01-01, ", P(5) ", " P(8)), "");
-    /* and blocks where it is the one that is pinned. */
+    /* even where the leaf itself is pinned it is blocked */
     expect(SET("client: trustkit, expires: 2028-01-01, ", P(3) ", " P(8)), "PIN003 PIN041");
     const struct seen good[] = {{"h.a.example", "127.0.0.1", "07", "078", NULL}};
     expect_of(SET("client: trustkit, expires: 2028-01-01, ", P(8) ", " P(5)), good, 1, "");
+}
+
+/* Records name the leaf's key alone. */
+static void test_unknown_keys(void) {
+    const struct seen plain[] = {{"h.a.example", "127.0.0.1", "07", "078", NULL}};
+    without_issuer_keys = true;
+    expect_of(SET("client: trustkit, expires: 2028-01-01, ", P(7) ", " P(5)), plain, 1, "");
+    without_issuer_keys = false;
 }
 
 static void test_dane(void) {
@@ -240,5 +251,5 @@ SUITE_MAIN("lint_observed", {"a match", test_match}, {"broken", test_broken},
            {"the wrong object's hash", test_wrong_object}, {"off the path", test_off_path},
            {"several paths and addresses", test_paths}, {"key types", test_key_types},
            {"a rotating intermediate", test_rotating}, {"TrustKit's keys", test_trustkit},
-           {"DANE", test_dane}, {"Apple's one label", test_apple_depth},
-           {"no path", test_unknown_profile})
+           {"keys that are not known", test_unknown_keys}, {"DANE", test_dane},
+           {"Apple's one label", test_apple_depth}, {"no path", test_unknown_profile})
