@@ -153,26 +153,8 @@ static void take_der(struct world_cert *cert, struct span der) {
 /* Of the snapshot, as `key` of its records says; what they do not say is taken for an RSA key of
    2048 bits, which no client stumbles over. */
 static void take_key(struct cert_record *record, const char *key) {
-    static const struct {
-        const char *prefix;
-        enum cert_key key;
-    } kinds[] = {{"rsa-pss", CERT_KEY_RSA_PSS},    {"rsa", CERT_KEY_RSA},
-                 {"ecdsa-p256", CERT_KEY_EC_P256}, {"ecdsa-p384", CERT_KEY_EC_P384},
-                 {"ecdsa-p521", CERT_KEY_EC_P521}, {"ecdsa", CERT_KEY_EC_OTHER},
-                 {"ed25519", CERT_KEY_ED25519},    {"ed448", CERT_KEY_ED448}};
-    uint64_t bits = 0;
-    const char *dash = strrchr(key, '-');
-    record->fields.key = key[0] == '\0' ? CERT_KEY_RSA : CERT_KEY_OTHER;
-    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
-        if (strncmp(key, kinds[i].prefix, strlen(kinds[i].prefix)) == 0) {
-            record->fields.key = kinds[i].key;
-            break;
-        }
-    }
-    if (dash != NULL) {
-        (void)text_parse_u64(span_str(dash + 1), UINT16_MAX, &bits);
-    }
-    record->fields.key_bits = key[0] == '\0' ? 2048 : (uint16_t)bits;
+    const char *known = key[0] != '\0' ? key : "rsa-2048";
+    record->fields.key = cert_key_from_text(known, &record->fields.key_bits);
 }
 
 /* A path-length and a name for records without bytes. */
