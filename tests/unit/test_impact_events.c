@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "engine/codec/datetime.h"
+#include "engine/history/load.h"
 #include "engine/impact/impact.h"
 #include "tests/support/pki.h"
 #include "tests/support/real_certs.h"
@@ -229,6 +230,35 @@ static void test_events(void) {
     }
 }
 
+/* The scenario can be done on what a sweep of the demo fleet recorded. */
+static void check_demo(const struct scenario *scenario, const char *file) {
+    struct snapshot snapshot;
+    struct pin_index index;
+    struct world world;
+    struct plan plan = {0};
+    struct err_note note = {""};
+    const struct snapshot_load_options options = {.keep_der = KEEP_DER_NONE};
+    pki_init(&pki);
+    pki_mint(&pki, (struct pki_spec){.subject = "unused", .ca = true});
+    pki_profile(&pki, "system", "unused");
+    pin_index_init(&index, 1);
+    snapshot_init(&snapshot);
+    CU_ASSERT_EQUAL(snapshot_load(PINSWEEP_SOURCE_DIR "/tests/cli/impact.ndjson", NULL, &options,
+                                  &snapshot, &note),
+                    ERR_NONE);
+    CU_ASSERT_EQUAL(world_init(&world, &snapshot, &pki.store, &note), ERR_NONE);
+    CU_ASSERT_EQUAL(plan_init(&plan, &world, scenario, &index, INT64_C(1795600000), &note),
+                    ERR_NONE);
+    if (note.text[0] != '\0') {
+        printf("%s: %s\n", file, note.text);
+    }
+    plan_fini(&plan);
+    world_fini(&world);
+    snapshot_fini(&snapshot);
+    pin_index_fini(&index);
+    pki_fini(&pki);
+}
+
 /* Every file of data/scenarios is a scenario, and has a twin for the demo fleet. */
 static void test_files(void) {
     static const char *const folders[] = {"data/scenarios", "data/scenarios/demo"};
@@ -250,6 +280,9 @@ static void test_files(void) {
             CU_ASSERT_EQUAL(scenario_load(&scenario, file, &note), ERR_NONE);
             CU_ASSERT_STRING_EQUAL(note.text, "");
             CU_ASSERT(scenario.count > 0);
+            if (f == 1) {
+                check_demo(&scenario, entry->d_name);
+            }
             snprintf(file, sizeof file, "%s/data/scenarios/%s%s", PINSWEEP_SOURCE_DIR,
                      f == 0 ? "demo/" : "", entry->d_name);
             CU_ASSERT_EQUAL(access(file, R_OK), 0);
