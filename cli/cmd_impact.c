@@ -315,6 +315,17 @@ static enum err read_scenarios(struct impact_setup *setup, struct err_note *note
     return err;
 }
 
+static void warn_of_missing_bytes(const struct snapshot *snapshot, const struct pin_index *pins) {
+    bool any = !needs_der(pins);
+    for (uint32_t i = 0; i < snapshot->certs_count && !any; i++) {
+        any = snapshot->certs[i].der.len > 0;
+    }
+    if (!any) {
+        log_error("impact: the sweep holds no certificate bytes: pins that are not SHA-256 match "
+                  "nothing (--chains gives them, from sweep --chains-out with --chains-pem)");
+    }
+}
+
 static int run(struct impact_setup *setup) {
     struct err_note note = {""};
     struct snapshot snapshot;
@@ -330,6 +341,7 @@ static int run(struct impact_setup *setup) {
         err = snapshot_load(setup->input, setup->chains_file, &options, &snapshot, &note);
     }
     if (err == ERR_NONE) {
+        warn_of_missing_bytes(&snapshot, &setup->setup.pins);
         err = model(setup, &snapshot, &found, &note);
     }
     snapshot_fini(&snapshot);

@@ -349,6 +349,15 @@ static enum err fail_no_pin(const struct compile *compile, const struct pin_set 
                          have);
 }
 
+static bool has_other_digests(const struct pin *pins, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (pins[i].alg != PIN_SHA256) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum err change_pins(struct compile *compile, struct pin_set *set) {
     const struct scenario_op *op = compile->op;
     struct pin *pins =
@@ -388,6 +397,7 @@ static enum err change_pins(struct compile *compile, struct pin_set *set) {
     }
     set->pins = pins;
     set->pin_count = count;
+    compile->world->wants_der |= has_other_digests(pins, count);
     return ERR_NONE;
 }
 
@@ -466,6 +476,8 @@ enum err plan_init(struct plan *plan, struct world *world, const struct scenario
     plan->sets = arena_alloc(&plan->arena, (index->set_count + 1) * sizeof(*plan->sets));
     for (uint32_t i = 0; i < index->set_count; i++) {
         plan->sets[i] = index->sets[i];
+        world->wants_der =
+            world->wants_der || has_other_digests(index->sets[i]->pins, index->sets[i]->pin_count);
     }
     enum err err = ERR_NONE;
     for (uint32_t i = 0; i < scenario->count && err == ERR_NONE; i++) {

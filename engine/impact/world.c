@@ -254,9 +254,6 @@ void world_leaf(const struct world *world, const struct snapshot_chain *chain,
     const struct snapshot_cert *leaf = &snapshot->certs[idx];
     memset(out, 0, sizeof *out);
     take_snapshot(out, leaf);
-    if (leaf->der.len > 0 && world->wants_der) {
-        take_der(out, leaf->der);
-    }
     out->idx = out->authority = out->signer = out->next = WORLD_NONE;
     if (world->of_snapshot[idx] != WORLD_NONE) {
         const struct world_cert *same = world->certs[world->of_snapshot[idx]];
@@ -271,6 +268,9 @@ void world_leaf(const struct world *world, const struct snapshot_chain *chain,
                 world->certs[world->of_snapshot[snapshot->path_certs[path->first_cert + 1]]]
                     ->authority;
         }
+    }
+    if (leaf->der.len > 0 && (world->wants_der || out->signer == WORLD_NONE)) {
+        take_der(out, leaf->der);
     }
 }
 
