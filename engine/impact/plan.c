@@ -480,6 +480,7 @@ enum err plan_init(struct plan *plan, struct world *world, const struct scenario
             world->wants_der || has_other_digests(index->sets[i]->pins, index->sets[i]->pin_count);
     }
     enum err err = ERR_NONE;
+    uint32_t first_made = world->cert_count;
     for (uint32_t i = 0; i < scenario->count && err == ERR_NONE; i++) {
         struct compile compile = {.plan = plan,
                                   .world = world,
@@ -490,6 +491,10 @@ enum err plan_init(struct plan *plan, struct world *world, const struct scenario
         plan->steps[i] =
             (struct plan_step){.op = &scenario->ops[i], .from = WORLD_NONE, .to = WORLD_NONE};
         err = compile_step(&compile);
+        if (err == ERR_NONE && world->cert_count - first_made > PLAN_CERTS_MAX) {
+            err = fail(&compile, "the operations so far make too many certificates: split the "
+                                 "scenario");
+        }
         plan->steps[i].clock = plan->end;
         world->has_unknown |=
             scenario->ops[i].kind == SCENARIO_MOVE_CA && scenario->ops[i].key == SCENARIO_KEY_NEW;

@@ -7,6 +7,10 @@
 #include "engine/impact/endpoint.h"
 #include "engine/trust/pin.h"
 
+/* Symbolic certificates of one scenario: CAs that are re-keyed to and fro double what they signed.
+ */
+#define PLAN_CERTS_MAX (1u << 18)
+
 /* A certificate that takes another's place in the lists that are sent. */
 struct plan_swap {
     uint32_t old_cert, new_cert;

@@ -23,7 +23,6 @@
 
 #define WORLD_NONE UINT32_MAX
 #define WORLD_FOREVER UINT32_MAX
-#define WORLD_CERTS_MAX (1u << 20) /* CA certificates; the web has about 10,000 */
 
 struct world_cert {
     struct cert_record record; /* first: what the judge sees; `der` is empty if it is not known */

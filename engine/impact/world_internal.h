@@ -4,8 +4,8 @@
 
 #include "engine/impact/world.h"
 
-/* Room for one more item; aborts without memory (sizes are bounded by WORLD_CERTS_MAX and
-   SCENARIO_OPS_MAX). */
+/* Room for one more item; aborts without memory (sizes are bounded by the snapshot and
+   by PLAN_CERTS_MAX). */
 void *world_grow(void *items, size_t item_len, uint32_t count, uint32_t *capacity);
 
 /* An empty certificate of the authority. */
