@@ -31,6 +31,8 @@ struct world {
     struct probe probes[TARGETS];
     struct netaddr address;
     struct set_verdict sets[SETS_MAX];
+    struct verdict_unit units[CHAINS][SETS_MAX]; /* what decided, by chain */
+    struct pin pin_texts[SETS_MAX];
     char texts[TARGETS][32];
     struct store_writer *writer;
     char folder[64], file[80];
@@ -79,8 +81,13 @@ static void make_sets(struct world *world) {
         snprintf(names[i], sizeof names[i], "set %d", i);
         set->name = names[i];
         CHECK(pin_index_add(&world->pins, set, NULL) == ERR_NONE);
-        world->sets[i] =
-            (struct set_verdict){.set = set, .verdict = VERDICT_MATCH, .would_be = VERDICT_MATCH};
+        world->pin_texts[i] =
+            (struct pin){.text = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="};
+        world->sets[i] = (struct set_verdict){.set = set,
+                                              .verdict = VERDICT_MATCH,
+                                              .would_be = VERDICT_MATCH,
+                                              .first_unit = (uint32_t)i,
+                                              .unit_count = 1};
     }
 }
 
@@ -123,7 +130,8 @@ static void make_target(struct world *world, uint32_t i, struct chain *chain) {
                                               .verdict = VERDICT_MATCH,
                                               .complete = true,
                                               .sets = world->sets,
-                                              .units = NULL};
+                                              .units = world->units[i % CHAINS],
+                                              .unit_count = SETS_MAX};
 }
 
 static void begin_sweep(struct world *world) {
@@ -166,6 +174,12 @@ static struct world *the_world(void) {
     struct chain *chains[CHAINS];
     for (uint32_t i = 0; i < CHAINS; i++) {
         chains[i] = make_chain(world, buffer, 100 + i);
+        for (int k = 0; k < SETS_MAX; k++) {
+            world->units[i][k] = (struct verdict_unit){.verdict = VERDICT_MATCH,
+                                                       .reason = "",
+                                                       .pin = &world->pin_texts[k],
+                                                       .cert = chains[i]->certs[k % 2]};
+        }
     }
     for (uint32_t i = 0; i < TARGETS; i++) {
         make_target(world, i, chains[i % CHAINS]);

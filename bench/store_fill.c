@@ -20,6 +20,7 @@ struct store_fill {
     uint8_t *der;
     struct {
         uint32_t row;        /* chain.id as of the last night; 0: none yet */
+        uint32_t cert;       /* of its leaf */
         uint16_t generation; /* certificates so far */
         uint16_t key;        /* keys so far */
         uint8_t issuer;
@@ -124,7 +125,8 @@ static enum err prepare_all(struct store_fill *fill, struct err_note *note) {
          "INSERT INTO view (id, address, key_type, status, attempts, depth, proof, version, "
          "cipher, \"group\", signature, client_cert_requested, chain, host_match) "
          "VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, 4865, 29, 1027, 0, ?8, ?9)"},
-        {&fill->add_judgement, "INSERT INTO judgement VALUES (?1, ?2, ?3, ?3, ?4)"},
+        {&fill->add_judgement,
+         "INSERT INTO judgement VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"},
     };
     enum err err = ERR_NONE;
     for (size_t i = 0; i < ARRAY_COUNT(all) && err == ERR_NONE; i++) {
@@ -163,7 +165,9 @@ static enum err add_sets(struct store_fill *fill, struct err_note *note) {
         "INSERT INTO pin_set SELECT value, 'set-' || value, 'android', 'path', "
         "'app-' || (value % 4), 'owner-' || (value % 4) || '@fill.test', -1 FROM "
         "(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 16) "
-        "SELECT value FROM n)",
+        "SELECT value FROM n);"
+        "INSERT INTO pin SELECT id, 'sha256/of-' || name, 'active' FROM pin_set;"
+        "INSERT INTO word VALUES ('reason', 0, 'no pin on the path')",
         note);
 }
 
@@ -249,6 +253,7 @@ static enum err add_chain(struct store_fill *fill, uint32_t number, int64_t now_
     sha256_once(span_str(text), digests + SHA256_LEN);
     sha256_once(span_of(digests, sizeof digests), id);
     uint32_t row = fill->chains[number].row = ++fill->rows;
+    fill->chains[number].cert = fill->certs;
     if (err == ERR_NONE) {
         snprintf(text, sizeof text, "[%u,%u]", fill->certs, issuer_row);
         sqlite3_bind_int64(fill->add_chain, 1, row);
@@ -328,6 +333,20 @@ static enum err add_target(struct store_fill *fill, const struct store_fill_nigh
     sqlite3_bind_int64(row, 2, number % SETS + 1);
     sqlite3_bind_int64(row, 3, store_code(store, STORE_VERDICT, (int)verdict));
     sqlite3_bind_int(row, 4, verdict == VERDICT_MATCH);
+    for (int column = 5; column <= 10; column++) {
+        sqlite3_bind_null(row, column);
+    }
+    if (!silent) {
+        sqlite3_bind_int(row, 5, 0); /* view, profile, path */
+        sqlite3_bind_int(row, 6, 1);
+        sqlite3_bind_int(row, 7, 0);
+    }
+    if (bad) {
+        sqlite3_bind_int(row, 10, 0);
+    } else if (!silent) {
+        sqlite3_bind_int64(row, 8, fill->chains[number % fill->chain_count].cert);
+        sqlite3_bind_int64(row, 9, number % SETS + 1);
+    }
     return err == ERR_NONE ? run(fill, row, note) : err;
 }
 

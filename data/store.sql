@@ -22,10 +22,10 @@
 PRAGMA application_id = 0x70696e73; -- "pins"
 PRAGMA user_version = 1;
 
--- What the numbers of coded columns mean. Outcomes, verdicts and the like are numbered as they come;
+-- What the numbers of coded columns mean. Outcomes, verdicts, reasons and the like are numbered as they come;
 -- "version", "cipher", "group" and "signature" are the numbers that TLS gives them (IANA).
 CREATE TABLE word (
-    kind TEXT NOT NULL,    -- outcome verdict pkix proof depth key-type version cipher group signature
+    kind TEXT NOT NULL,    -- outcome verdict pkix proof depth key-type reason version cipher group signature
     code INTEGER NOT NULL,
     text TEXT NOT NULL,
     PRIMARY KEY (kind, code)
@@ -181,13 +181,30 @@ CREATE TABLE pin_set (
     UNIQUE (name, client, scope, application, owner, expires)
 );
 
--- One row for each pin set that applies to a target.
+-- Every pin that decided a judgement, once.
+CREATE TABLE pin (
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL,             -- "sha256/C5+l...="
+    role TEXT NOT NULL,             -- active, backup, bad
+    UNIQUE (text, role)
+);
+
+-- One row for each pin set that applies to a target: its verdict, and what decided it. Of a set that
+-- matches (would_be is match or match-backup) that is its first match, of another its first failure:
+-- which view, the preferred path of which profile, which certificate there equals which pin, and of a
+-- failure the reason. All six are NULL if no view could be judged.
 CREATE TABLE judgement (
     id INTEGER PRIMARY KEY,
     pin_set INTEGER NOT NULL REFERENCES pin_set (id),
     verdict INTEGER NOT NULL,       -- word(verdict)
     would_be INTEGER NOT NULL,      -- word(verdict)
-    durable INTEGER NOT NULL
+    durable INTEGER NOT NULL,
+    view INTEGER,                   -- its place in the record's "views"
+    profile INTEGER REFERENCES profile (id), -- NULL: no path was needed
+    path INTEGER,                   -- its place in chain_paths.paths; NULL: none was needed, or there is none
+    certificate INTEGER REFERENCES certificate (id), -- that the pin equals; NULL: no pin matches
+    pin INTEGER REFERENCES pin (id),
+    reason INTEGER                  -- word(reason); NULL: it matches
 );
 
 -- Two indexes are made at the end of the first sweep and kept from then on (new chains are few):
@@ -232,13 +249,21 @@ LEFT JOIN word AS "group" ON "group".kind = 'group' AND "group".code = view."gro
 CREATE VIEW judgements AS
 SELECT sweep.name AS sweep, target.id AS target, host, port, pin_set.name AS pin_set, verdict.text AS verdict,
        would_be.text AS would_be, durable, pin_set.client, pin_set.application, pin_set.owner,
-       CASE WHEN expires = -1 THEN '' ELSE date(expires, 'unixepoch') END AS expires
+       CASE WHEN expires = -1 THEN '' ELSE date(expires, 'unixepoch') END AS expires,
+       judgement.view, coalesce(profile.name, '') AS trust, judgement.path,
+       coalesce(pin.text, '') AS pin, coalesce(pin.role, '') AS role,
+       coalesce(lower(hex(certificate.cert_sha256)), '') AS certificate, coalesce(subject, '') AS subject,
+       coalesce(reason.text, '') AS reason
 FROM judgement
 JOIN pin_set ON pin_set.id = judgement.pin_set
 JOIN target ON target.id = judgement.id >> 10
 JOIN sweep ON sweep.id = target.id >> 34
 JOIN word AS verdict ON verdict.kind = 'verdict' AND verdict.code = judgement.verdict
-JOIN word AS would_be ON would_be.kind = 'verdict' AND would_be.code = judgement.would_be;
+JOIN word AS would_be ON would_be.kind = 'verdict' AND would_be.code = judgement.would_be
+LEFT JOIN profile ON profile.id = judgement.profile
+LEFT JOIN pin ON pin.id = judgement.pin
+LEFT JOIN certificate ON certificate.id = judgement.certificate
+LEFT JOIN word AS reason ON reason.kind = 'reason' AND reason.code = judgement.reason;
 
 -- One row for each certificate of each chain.
 CREATE VIEW chain_certificates AS

@@ -206,7 +206,7 @@ static void load_view(struct loader *loader, const cJSON *object, bool has_paths
 
 /* What decided: the first match of a set that matches, the first failure of another. */
 static void load_evidence(struct loader *loader, const cJSON *object, struct snapshot_set *set) {
-    bool matches = set->would_be == VERDICT_MATCH || set->would_be == VERDICT_MATCH_BACKUP;
+    bool matches = verdict_is_match(set->would_be);
     const cJSON *unit =
         cJSON_GetArrayItem(load_array(loader, object, matches ? "matches" : "failed"), 0);
     uint8_t digest[SHA256_LEN];

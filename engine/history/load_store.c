@@ -146,40 +146,6 @@ static enum err load_profiles(struct store_loader *load) {
     return err;
 }
 
-static enum err load_pin_sets(struct store_loader *load) {
-    sqlite3_stmt *statement;
-    bool row = true;
-    uint32_t capacity = 0;
-    enum err err = load_prepare(
-        load, "SELECT id, name, application, owner, expires FROM pin_set ORDER BY id", &statement);
-    while (err == ERR_NONE && (err = load_step(load, statement, &row)) == ERR_NONE && row) {
-        int64_t key = sqlite3_column_int64(statement, 0), expires;
-        if (key < 0 || key >= STORE_KEYS_MAX) {
-            err = store_damaged(load, "pin set", key);
-            break;
-        }
-        if (key >= capacity) {
-            uint32_t wanted = (uint32_t)key + (uint32_t)key / 2 + 64;
-            struct set_row *larger = realloc(load->sets, wanted * sizeof *larger);
-            if (larger == NULL) {
-                err = store_no_memory(load);
-                break;
-            }
-            memset(larger + capacity, 0, (wanted - capacity) * sizeof *larger);
-            load->sets = larger;
-            capacity = wanted;
-        }
-        expires = sqlite3_column_int64(statement, 4);
-        load->sets[key] = (struct set_row){.name = column_text(load, statement, 1),
-                                           .application = column_text(load, statement, 2),
-                                           .owner = column_text(load, statement, 3),
-                                           .expires = expires == -1 ? DATETIME_NONE : expires};
-        load->set_count = (uint32_t)key + 1;
-    }
-    sqlite3_finalize(statement);
-    return err;
-}
-
 /* --- targets --- */
 
 static enum err load_target_row(struct store_loader *load, sqlite3_stmt *row) {
@@ -250,30 +216,6 @@ static enum err load_view_row(struct store_loader *load, sqlite3_stmt *row) {
     return err;
 }
 
-static enum err load_set_row(struct store_loader *load, sqlite3_stmt *row) {
-    int64_t key = sqlite3_column_int64(row, 1);
-    int verdict, would_be;
-    if (key < 0 || key >= load->set_count || load->sets[key].name == NULL) {
-        return store_damaged(load, "pin set", key);
-    }
-    enum err err = column_word(load, row, 2, STORE_VERDICT, &verdict);
-    if (err == ERR_NONE) {
-        err = column_word(load, row, 3, STORE_VERDICT, &would_be);
-    }
-    struct snapshot_set *set = err == ERR_NONE ? snapshot_set(load->snapshot) : NULL;
-    if (set == NULL) {
-        return err != ERR_NONE ? err : store_no_memory(load);
-    }
-    set->name = load->sets[key].name;
-    set->application = load->sets[key].application;
-    set->owner = load->sets[key].owner;
-    set->expires = load->sets[key].expires;
-    set->verdict = (enum verdict)verdict;
-    set->would_be = (enum verdict)would_be;
-    set->durable = sqlite3_column_int(row, 4) != 0;
-    return ERR_NONE;
-}
-
 /* A scan that stands beside that of the targets. */
 struct scan {
     sqlite3_stmt *statement;
@@ -325,9 +267,7 @@ static enum err load_targets(struct store_loader *load) {
                          "host_match FROM view WHERE id BETWEEN ?1 AND ?2 ORDER BY id");
     }
     if (err == ERR_NONE) {
-        err = scan_begin(load, &sets,
-                         "SELECT id, pin_set, verdict, would_be, durable FROM judgement "
-                         "WHERE id BETWEEN ?1 AND ?2 ORDER BY id");
+        err = scan_begin(load, &sets, LOAD_SET_ROW_SQL);
     }
     while (err == ERR_NONE && targets.row) {
         int64_t target = sqlite3_column_int64(targets.statement, 0);
@@ -356,7 +296,7 @@ static enum err load_all(struct store_loader *load) {
         err = load_profiles(load);
     }
     if (err == ERR_NONE) {
-        err = load_pin_sets(load);
+        err = load_sets_begin(load);
     }
     if (err == ERR_NONE) {
         err = load_maps_init(load);
@@ -378,7 +318,7 @@ enum err load_store(struct loader *loader) {
     }
     store_close(load.store);
     load_maps_fini(&load);
-    free(load.sets);
+    load_sets_fini(&load);
     if (err == ERR_NONE) {
         load_derive(loader->snapshot);
         load_judge_at(loader->snapshot, load.judged_at_s);

@@ -115,6 +115,10 @@ enum err load_need_chain(struct store_loader *load, int64_t key) {
     return map_need(load, &load->chains, key, NEEDED);
 }
 
+enum err load_need_cert(struct store_loader *load, int64_t key) {
+    return map_need(load, &load->certs, key, NEEDED);
+}
+
 /* --- JSON arrays of keys, as the program writes them --- */
 
 static bool take_byte(struct span *text, char byte) {
@@ -273,6 +277,11 @@ static enum err translate_all(struct store_loader *load) {
     for (uint32_t i = 0; i < snapshot->views_count && err == ERR_NONE; i++) {
         if (snapshot->views[i].chain != SNAPSHOT_NONE) {
             err = translate(load, &load->chains, &snapshot->views[i].chain, 1);
+        }
+    }
+    for (uint32_t i = 0; i < snapshot->sets_count && err == ERR_NONE; i++) {
+        if (snapshot->sets[i].cert != SNAPSHOT_NONE) {
+            err = translate(load, &load->certs, &snapshot->sets[i].cert, 1);
         }
     }
     return err;

@@ -37,7 +37,8 @@ static enum err begin(void *context, const struct keeper_sweep *sweep, struct ke
     writer->config = sweep->config;
     writer->pin_sets = calloc(sweep->config->pins->set_count + 1, sizeof *writer->pin_sets);
     writer->seen_words = calloc(STORE_TLS_KINDS, 1 << 13);
-    if (writer->pin_sets == NULL || writer->seen_words == NULL) {
+    writer->pin_rows = calloc(STORE_PINS_NEAR, sizeof *writer->pin_rows);
+    if (writer->pin_sets == NULL || writer->seen_words == NULL || writer->pin_rows == NULL) {
         return err_note(note, ERR_RESOURCE, "not enough memory for the store");
     }
     enum err err = store_writer_prepare_rows(writer, note);
@@ -176,6 +177,7 @@ void store_writer_close(struct store_writer *writer) {
     }
     free(writer->pin_sets);
     free(writer->seen_words);
+    free(writer->pin_rows);
     free(writer->metadata);
     free(writer);
 }

@@ -1,7 +1,7 @@
 /* Private to store_writer*.c and store_recall.c. store_writer.c is the keeper: transactions, begin
-   and end; store_writer_rows.c inserts what comes in blocks; store_writer_sweep.c finds, begins and
-   resumes the sweep's own row; store_recall.c loads what is remembered; store_done.c the targets
-   that a resumed sweep has. */
+   and end; store_writer_rows.c inserts what comes in blocks, store_writer_sets.c the judgements
+   among it; store_writer_sweep.c finds, begins and resumes the sweep's own row; store_recall.c
+   loads what is remembered; store_done.c the targets that a resumed sweep has. */
 #ifndef PINSWEEP_HISTORY_STORE_WRITER_INTERNAL_H
 #define PINSWEEP_HISTORY_STORE_WRITER_INTERNAL_H
 
@@ -68,8 +68,15 @@ enum {
     INSERT_WORD,
     FIND_PIN_SET,
     INSERT_PIN_SET,
+    FIND_PIN,
+    INSERT_PIN,
+    FIND_REASON,
+    INSERT_REASON,
     INSERT_COUNT
 };
+
+#define STORE_PINS_NEAR 65536 /* pins whose rows are at hand: of more, some are asked for again */
+#define STORE_REASONS_NEAR 64 /* the judge knows some ten */
 
 struct store_writer {
     struct store *store;
@@ -86,6 +93,16 @@ struct store_writer {
     int64_t profiles[TRUST_PROFILES_MAX];      /* rows */
     uint32_t *anchor_rows[TRUST_PROFILES_MAX]; /* certificates, by place */
     int64_t *pin_sets;                         /* rows by index; 0: not asked for yet */
+    /* Rows of pins, by a hash of where the policy has them; codes of reasons, by their text. */
+    struct store_pin_row {
+        const struct pin *pin;
+        int64_t row;
+    } * pin_rows;
+    struct {
+        const char *text;
+        int64_t code;
+    } reasons[STORE_REASONS_NEAR];
+    uint32_t reason_count;
     uint8_t *seen_words; /* bits of TLS numbers whose words are there: 4 kinds of 65536 */
     char *metadata;      /* of a resumed sweep */
 
@@ -98,12 +115,31 @@ struct store_writer {
     uint32_t chain_idx; /* in `chains` */
 };
 
+/* Texts are borrowed: they outlive the step. */
+static inline void store_bind_text(sqlite3_stmt *statement, int at, const char *text,
+                                   uint32_t len) {
+    sqlite3_bind_text(statement, at, text, (int)len, SQLITE_STATIC);
+}
+/* `none` is how the row says that there is no such number. */
+static inline void store_bind_number(sqlite3_stmt *statement, int at, int64_t value, int64_t none) {
+    if (value == none) {
+        sqlite3_bind_null(statement, at);
+    } else {
+        sqlite3_bind_int64(statement, at, value);
+    }
+}
+static inline void store_bind_code(const struct store_writer *writer, sqlite3_stmt *statement,
+                                   int at, enum store_kind kind, int value) {
+    sqlite3_bind_int64(statement, at, store_code(writer->store, kind, value));
+}
 /* Runs a bound statement that gives no rows, and resets it. */
 enum err store_writer_run(struct store_writer *writer, sqlite3_stmt *statement,
                           struct err_note *note) MUST_USE;
 enum err store_writer_prepare_rows(struct store_writer *writer, struct err_note *note) MUST_USE;
 enum err store_writer_put(struct store_writer *writer, struct span rows,
                           struct err_note *note) MUST_USE;
+enum err store_writer_put_set(struct store_writer *writer, const struct keeper_set *row,
+                              struct err_note *note) MUST_USE;
 /* A certificate that is no row of a block: an anchor. *out_row is its number. */
 enum err store_writer_anchor(struct store_writer *writer, const struct cert_record *cert,
                              uint32_t *out_row, struct err_note *note) MUST_USE;

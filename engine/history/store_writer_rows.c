@@ -14,12 +14,17 @@ static const char *const statement_texts[INSERT_COUNT] = {
         "INSERT INTO target VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)",
     [INSERT_VIEW] = "INSERT INTO view VALUES "
                     "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
-    [INSERT_SET] = "INSERT INTO judgement VALUES (?1,?2,?3,?4,?5)",
+    [INSERT_SET] = "INSERT INTO judgement VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
     [INSERT_WORD] = "INSERT OR IGNORE INTO word VALUES (?1,?2,?3)",
     [FIND_PIN_SET] = "SELECT id FROM pin_set WHERE name = ?1 AND client = ?2 AND scope = ?3 AND "
                      "application = ?4 AND owner = ?5 AND expires = ?6",
     [INSERT_PIN_SET] = "INSERT INTO pin_set (name, client, scope, application, owner, expires) "
-                       "VALUES (?1,?2,?3,?4,?5,?6)",
+                       "VALUES (?1,?2,?3,?4,?5,?6) RETURNING id",
+    [FIND_PIN] = "SELECT id FROM pin WHERE text = ?1 AND role = ?2",
+    [INSERT_PIN] = "INSERT INTO pin (text, role) VALUES (?1,?2) RETURNING id",
+    [FIND_REASON] = "SELECT code FROM word WHERE kind = 'reason' AND text = ?1",
+    [INSERT_REASON] = "INSERT INTO word SELECT 'reason', coalesce(max(code), -1) + 1, ?1 "
+                      "FROM word WHERE kind = 'reason' RETURNING code",
 };
 
 enum err store_writer_prepare_rows(struct store_writer *writer, struct err_note *note) {
@@ -38,36 +43,17 @@ enum err store_writer_run(struct store_writer *writer, sqlite3_stmt *statement,
     return err;
 }
 
-/* Texts are borrowed: they outlive the step. */
-static void bind_text(sqlite3_stmt *statement, int at, const char *text, uint32_t len) {
-    sqlite3_bind_text(statement, at, text, (int)len, SQLITE_STATIC);
-}
-
 /* NULL where the record has "". */
 static void bind_optional(sqlite3_stmt *statement, int at, const char *text, uint32_t len) {
     if (len == 0) {
         sqlite3_bind_null(statement, at);
     } else {
-        bind_text(statement, at, text, len);
+        store_bind_text(statement, at, text, len);
     }
 }
 
 static void bind_digest(sqlite3_stmt *statement, int at, const uint8_t digest[SHA256_LEN]) {
     sqlite3_bind_blob(statement, at, digest, SHA256_LEN, SQLITE_STATIC);
-}
-
-/* `none` is how the row says that there is no such number. */
-static void bind_number(sqlite3_stmt *statement, int at, int64_t value, int64_t none) {
-    if (value == none) {
-        sqlite3_bind_null(statement, at);
-    } else {
-        sqlite3_bind_int64(statement, at, value);
-    }
-}
-
-static void bind_code(const struct store_writer *writer, sqlite3_stmt *statement, int at,
-                      enum store_kind kind, int value) {
-    sqlite3_bind_int64(statement, at, store_code(writer->store, kind, value));
 }
 
 static enum err no_memory(struct err_note *note) {
@@ -106,18 +92,18 @@ static enum err put_cert(struct store_writer *writer, const struct keeper_cert *
     } else {
         sqlite3_bind_null(statement, 3);
     }
-    bind_text(statement, 4, at, row->subject_len);
+    store_bind_text(statement, 4, at, row->subject_len);
     at += row->subject_len;
-    bind_text(statement, 5, at, row->issuer_len);
+    store_bind_text(statement, 5, at, row->issuer_len);
     at += row->issuer_len;
-    bind_text(statement, 6, at, row->serial_len);
+    store_bind_text(statement, 6, at, row->serial_len);
     at += row->serial_len;
-    bind_number(statement, 7, row->not_before, DATETIME_NONE);
-    bind_number(statement, 8, row->not_after, DATETIME_NONE);
-    bind_text(statement, 9, at, row->key_len);
+    store_bind_number(statement, 7, row->not_before, DATETIME_NONE);
+    store_bind_number(statement, 8, row->not_after, DATETIME_NONE);
+    store_bind_text(statement, 9, at, row->key_len);
     sqlite3_bind_int(statement, 10, row->is_ca);
     sqlite3_bind_int(statement, 11, row->strict);
-    bind_number(statement, 12, row->first_sct, DATETIME_NONE);
+    store_bind_number(statement, 12, row->first_sct, DATETIME_NONE);
     err = store_writer_run(writer, statement, note);
     if (err == ERR_NONE) {
         statement = writer->statements[INSERT_DER];
@@ -174,7 +160,7 @@ static enum err put_chain(struct store_writer *writer, const struct keeper_chain
     sqlite3_stmt *statement = writer->statements[INSERT_CHAIN];
     sqlite3_bind_int64(statement, 1, chain_row);
     bind_digest(statement, 2, row->id);
-    bind_text(statement, 3, text, (uint32_t)(end - text));
+    store_bind_text(statement, 3, text, (uint32_t)(end - text));
     return store_writer_run(writer, statement, note);
 }
 
@@ -209,8 +195,8 @@ static enum err put_paths(struct store_writer *writer, const struct keeper_paths
     sqlite3_stmt *statement = writer->statements[INSERT_PATHS];
     sqlite3_bind_int64(statement, 1, chain->row);
     sqlite3_bind_int64(statement, 2, writer->profiles[row->profile_idx]);
-    bind_text(statement, 3, text, (uint32_t)(end - text));
-    bind_code(writer, statement, 4, STORE_PKIX, row->failure);
+    store_bind_text(statement, 3, text, (uint32_t)(end - text));
+    store_bind_code(writer, statement, 4, STORE_PKIX, row->failure);
     bind_optional(statement, 5, (const char *)(row + 1) + (size_t)row->ref_count * sizeof(uint16_t),
                   row->detail_len);
     sqlite3_bind_int(statement, 6, row->truncated);
@@ -248,16 +234,16 @@ static enum err put_target(struct store_writer *writer, const struct keeper_targ
         if (texts[i].optional) {
             bind_optional(statement, texts[i].column, at, len);
         } else {
-            bind_text(statement, texts[i].column, at, len);
+            store_bind_text(statement, texts[i].column, at, len);
         }
         at += len;
     }
     sqlite3_bind_int64(statement, 11, row->time_ms);
-    bind_code(writer, statement, 12, STORE_OUTCOME, row->status);
-    bind_code(writer, statement, 14, STORE_VERDICT, row->verdict);
+    store_bind_code(writer, statement, 12, STORE_OUTCOME, row->status);
+    store_bind_code(writer, statement, 14, STORE_VERDICT, row->verdict);
     sqlite3_bind_int(statement, 15, row->complete);
     sqlite3_bind_int64(statement, 16, row->views_failed);
-    bind_number(statement, 17, row->dns_us, -1);
+    store_bind_number(statement, 17, row->dns_us, -1);
     return store_writer_run(writer, statement, note);
 }
 
@@ -278,9 +264,9 @@ static enum err note_word(struct store_writer *writer, int kind, uint16_t number
     *seen |= (uint8_t)(1u << (number & 7));
     sqlite3_stmt *statement = writer->statements[INSERT_WORD];
     const char *text = kinds[kind].text(number);
-    bind_text(statement, 1, kinds[kind].name, (uint32_t)strlen(kinds[kind].name));
+    store_bind_text(statement, 1, kinds[kind].name, (uint32_t)strlen(kinds[kind].name));
     sqlite3_bind_int(statement, 2, number);
-    bind_text(statement, 3, text, (uint32_t)strlen(text));
+    store_bind_text(statement, 3, text, (uint32_t)strlen(text));
     return store_writer_run(writer, statement, note);
 }
 
@@ -299,17 +285,17 @@ static enum err put_view(struct store_writer *writer, const struct keeper_view *
     const char *address = (const char *)(row + 1), *error = address + row->lens[KEEPER_ADDRESS],
                *alpn = error + row->lens[KEEPER_VIEW_ERROR];
     sqlite3_bind_int64(statement, 1, writer->target << STORE_VIEW_SHIFT | row->place);
-    bind_text(statement, 2, address, row->lens[KEEPER_ADDRESS]);
-    bind_code(writer, statement, 3, STORE_KEY_TYPE, row->key_type);
-    bind_code(writer, statement, 4, STORE_OUTCOME, row->status);
+    store_bind_text(statement, 2, address, row->lens[KEEPER_ADDRESS]);
+    store_bind_code(writer, statement, 3, STORE_KEY_TYPE, row->key_type);
+    store_bind_code(writer, statement, 4, STORE_OUTCOME, row->status);
     bind_optional(statement, 5, error, row->lens[KEEPER_VIEW_ERROR]);
     sqlite3_bind_int64(statement, 6, row->attempts);
     if (row->depth == KEEPER_NONE) {
         sqlite3_bind_null(statement, 7);
     } else {
-        bind_code(writer, statement, 7, STORE_DEPTH, row->depth);
+        store_bind_code(writer, statement, 7, STORE_DEPTH, row->depth);
     }
-    bind_code(writer, statement, 8, STORE_PROOF, row->proof);
+    store_bind_code(writer, statement, 8, STORE_PROOF, row->proof);
     bind_optional(statement, 13, alpn, row->lens[KEEPER_ALPN]);
     sqlite3_bind_int(statement, 14, row->client_cert_requested);
     if (row->has_chain) {
@@ -320,57 +306,8 @@ static enum err put_view(struct store_writer *writer, const struct keeper_view *
         sqlite3_bind_null(statement, 15);
     }
     sqlite3_bind_int(statement, 16, row->host_match);
-    bind_number(statement, 17, row->connect_us, -1);
-    bind_number(statement, 18, row->tls_us, -1);
-    return store_writer_run(writer, statement, note);
-}
-
-/* --- pin sets --- */
-
-static void bind_pin_set(sqlite3_stmt *statement, const struct pin_set *set) {
-    const char *const texts[] = {set->name, pin_client_text(set->client),
-                                 pin_scope_text(set->scope), set->application, set->owner};
-    for (int i = 0; i < (int)ARRAY_COUNT(texts); i++) {
-        bind_text(statement, i + 1, texts[i], (uint32_t)strlen(texts[i]));
-    }
-    sqlite3_bind_int64(statement, 6, set->expires == DATETIME_NONE ? -1 : set->expires);
-}
-
-/* The row of the pin set as it is now, made if there is none. */
-static enum err find_pin_set(struct store_writer *writer, uint32_t set_idx, struct err_note *note) {
-    const struct pin_set *set = writer->config->pins->sets[set_idx];
-    sqlite3_stmt *statement = writer->statements[FIND_PIN_SET];
-    bool row;
-    bind_pin_set(statement, set);
-    enum err err = store_step(writer->store, statement, &row, note);
-    int64_t found = err == ERR_NONE && row ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_reset(statement);
-    if (err == ERR_NONE && !row) {
-        statement = writer->statements[INSERT_PIN_SET];
-        bind_pin_set(statement, set);
-        err = store_writer_run(writer, statement, note);
-        found = sqlite3_last_insert_rowid(store_db(writer->store));
-    }
-    if (err == ERR_NONE) {
-        writer->pin_sets[set_idx] = found;
-    }
-    return err;
-}
-
-static enum err put_set(struct store_writer *writer, const struct keeper_set *row,
-                        struct err_note *note) {
-    if (writer->pin_sets[row->set_idx] == 0) {
-        enum err err = find_pin_set(writer, row->set_idx, note);
-        if (err != ERR_NONE) {
-            return err;
-        }
-    }
-    sqlite3_stmt *statement = writer->statements[INSERT_SET];
-    sqlite3_bind_int64(statement, 1, writer->target << STORE_SET_SHIFT | row->place);
-    sqlite3_bind_int64(statement, 2, writer->pin_sets[row->set_idx]);
-    bind_code(writer, statement, 3, STORE_VERDICT, row->verdict);
-    bind_code(writer, statement, 4, STORE_VERDICT, row->would_be);
-    sqlite3_bind_int(statement, 5, row->durable);
+    store_bind_number(statement, 17, row->connect_us, -1);
+    store_bind_number(statement, 18, row->tls_us, -1);
     return store_writer_run(writer, statement, note);
 }
 
@@ -385,7 +322,7 @@ static enum err put_row(struct store_writer *writer, const struct keeper_head *h
     case KEEPER_VIEW:
         return put_view(writer, (const struct keeper_view *)head, note);
     case KEEPER_SET:
-        return put_set(writer, (const struct keeper_set *)head, note);
+        return store_writer_put_set(writer, (const struct keeper_set *)head, note);
     case KEEPER_CERT:
         return put_cert(writer, (const struct keeper_cert *)head, &cert_row, note);
     case KEEPER_CHAIN:

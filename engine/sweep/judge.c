@@ -35,6 +35,18 @@ void judge_fini(struct judge *judge) {
     *judge = (struct judge){0};
 }
 
+const struct verdict_unit *judge_deciding(const struct judgement *judgement,
+                                          const struct set_verdict *set) {
+    for (uint32_t i = set->first_unit;
+         i < set->first_unit + set->unit_count && i < judgement->unit_count; i++) {
+        const struct verdict_unit *unit = &judgement->units[i];
+        if (verdict_is_match(unit->verdict) == verdict_is_match(set->would_be)) {
+            return unit;
+        }
+    }
+    return NULL;
+}
+
 enum proof judge_proof(const struct judgement *judgement) {
     bool any = false, all = true;
     for (uint32_t i = 0; i < judgement->target->probe_count; i++) {

@@ -42,6 +42,10 @@ void judge_fini(struct judge *judge);
 void judge_target(struct judge *judge, struct target *target, int64_t now_ms,
                   struct judgement *out);
 
+/* The unit that decided a set's verdict: of a set that matches (or would, were it enforced) its
+   first match, of another its first failure; NULL if no view was judged. */
+const struct verdict_unit *judge_deciding(const struct judgement *judgement,
+                                          const struct set_verdict *set);
 /* What every judged view has: possession, if there is one and all of them were proven. */
 enum proof judge_proof(const struct judgement *judgement);
 /* Whether the verdict rests on a chain that was only captured and is one that somebody may act on:

@@ -93,12 +93,17 @@ struct keeper_view {
     bool has_chain, client_cert_requested, host_match;
 };
 
+/* A pin set's verdict, and the unit that decided it (judge_deciding()). */
 struct keeper_set {
     struct keeper_head head;
-    uint32_t set_idx; /* into the policy's pin sets */
-    uint16_t place;
+    const struct pin *pin;           /* of the policy; NULL: none decided */
+    const char *reason;              /* a constant; "" of a match */
+    uint8_t cert_sha256[SHA256_LEN]; /* zero if !has_cert */
+    uint32_t set_idx;                /* into the policy's pin sets */
+    int16_t profile_idx, path_idx;   /* -1: none was needed, or there is none */
+    uint16_t place, view_idx;
     uint8_t verdict, would_be;
-    bool durable;
+    bool durable, decided /* else no unit did: nothing but the verdict is there */, has_cert;
 };
 
 /* What a sweep is, told at its beginning. Texts are borrowed for the call. */

@@ -280,14 +280,29 @@ static void add_view(struct keeper_rows *rows, const struct judgement *judgement
     put_texts((char *)(row + 1), texts, rooms, row->lens, KEEPER_VIEW_TEXTS);
 }
 
-static void add_set(struct keeper_rows *rows, const struct set_verdict *verdict, uint32_t place) {
+static void add_set(struct keeper_rows *rows, const struct judgement *judgement, uint32_t place) {
+    const struct set_verdict *verdict = &judgement->sets[place];
+    const struct verdict_unit *unit = judge_deciding(judgement, verdict);
     struct keeper_set *row = row_begin(rows, KEEPER_SET, sizeof *row, 0);
-    if (row != NULL) {
-        row->set_idx = verdict->set->idx;
-        row->place = (uint16_t)place;
-        row->verdict = (uint8_t)verdict->verdict;
-        row->would_be = (uint8_t)verdict->would_be;
-        row->durable = verdict->durable;
+    if (row == NULL) {
+        return;
+    }
+    row->set_idx = verdict->set->idx;
+    row->place = (uint16_t)place;
+    row->verdict = (uint8_t)verdict->verdict;
+    row->would_be = (uint8_t)verdict->would_be;
+    row->durable = verdict->durable;
+    row->decided = unit != NULL;
+    if (unit != NULL) {
+        row->pin = unit->pin;
+        row->reason = unit->reason;
+        row->view_idx = unit->view_idx;
+        row->profile_idx = unit->profile_idx;
+        row->path_idx = unit->path_idx;
+        row->has_cert = unit->cert != NULL;
+        if (row->has_cert) {
+            memcpy(row->cert_sha256, unit->cert->cert_sha256, SHA256_LEN);
+        }
     }
 }
 
@@ -303,6 +318,6 @@ void keeper_rows_add(struct keeper_rows *rows, const struct judgement *judgement
         add_view(rows, judgement, i);
     }
     for (uint32_t i = 0; i < judgement->set_count; i++) {
-        add_set(rows, &judgement->sets[i], i);
+        add_set(rows, judgement, i);
     }
 }

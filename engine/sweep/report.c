@@ -236,17 +236,13 @@ static const char *unit_trust(const struct judgement *judgement, const struct ve
     return unit->profile_idx >= 0 ? judgement->config->trust->profiles[unit->profile_idx].name : "";
 }
 
-static bool unit_matches(const struct verdict_unit *unit) {
-    return unit->verdict == VERDICT_MATCH || unit->verdict == VERDICT_MATCH_BACKUP;
-}
-
 static void write_unit(struct json *json, const struct judgement *judgement,
                        const struct verdict_unit *unit) {
     json_object_begin(json);
     json_key_i64(json, "view", unit->view_idx);
     json_key_text(json, "trust", unit_trust(judgement, unit));
     json_key_i64(json, "path", unit->path_idx);
-    if (unit_matches(unit)) {
+    if (verdict_is_match(unit->verdict)) {
         json_key_i64(json, "path_depth", unit->path_depth);
         write_pin(json, "pin", unit->pin);
         json_key_text(json, "role", pin_role_text(unit->pin->role));
@@ -269,7 +265,7 @@ static void write_units(struct json *json, const char *key, const struct judgeme
          detail < REPORT_VERDICTS && i < set->first_unit + set->unit_count &&
          i < judgement->unit_count;
          i++) {
-        if (unit_matches(&judgement->units[i]) == matching) {
+        if (verdict_is_match(judgement->units[i].verdict) == matching) {
             write_unit(json, judgement, &judgement->units[i]);
         }
     }

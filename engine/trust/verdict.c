@@ -289,10 +289,6 @@ static enum verdict conclude(const struct judge *judge, const struct finding *fi
     return VERDICT_MISMATCH;
 }
 
-static bool is_match(enum verdict verdict) {
-    return verdict == VERDICT_MATCH || verdict == VERDICT_MATCH_BACKUP;
-}
-
 static void take_hit(struct verdict_unit *unit, const struct hit *hit) {
     unit->pin = hit->pin;
     unit->cert = hit->cert;
@@ -310,9 +306,9 @@ static struct verdict_unit judge_presented(const struct judge *judge,
            &finding);
     search_path_free(judge, view, &finding);
     unit.verdict = conclude(judge, &finding, &hit, &unit.reason);
-    unit.durable = is_match(unit.verdict);
+    unit.durable = verdict_is_match(unit.verdict);
     take_hit(&unit, &hit);
-    if (hit.pin == NULL && !is_match(unit.verdict) && finding.blocked == NULL &&
+    if (hit.pin == NULL && !verdict_is_match(unit.verdict) && finding.blocked == NULL &&
         judge->self->scope != PIN_SCOPE_LEAF_AND_CA) {
         unit.reason = judge->path_free_only                  ? "no TLSA record matches"
                       : judge->self->scope == PIN_SCOPE_LEAF ? "no pin equals the leaf"
@@ -370,7 +366,7 @@ static struct others judge_others(const struct judge *judge, const struct profil
         struct hit hit;
         const char *reason;
         search(judge, paths->paths[j].certs, paths->paths[j].count, &finding);
-        bool matches = is_match(conclude(judge, &finding, &hit, &reason));
+        bool matches = verdict_is_match(conclude(judge, &finding, &hit, &reason));
         others.any_matches |= matches;
         others.any_fails |= !matches;
         others.any_holds_pin |= has_good_hit(&finding);
@@ -400,11 +396,11 @@ static struct verdict_unit judge_path(const struct judge *judge, const struct ve
             unit.verdict = VERDICT_NO_PATH;
             unit.reason = "no path to an anchor";
         }
-        unit.durable = is_match(unit.verdict);
+        unit.durable = verdict_is_match(unit.verdict);
         return unit;
     }
     struct others others = judge_others(judge, paths, preferred, &path_free);
-    if (is_match(unit.verdict)) {
+    if (verdict_is_match(unit.verdict)) {
         unit.durable = !others.any_fails;
     } else if (others.any_matches) {
         unit.verdict = VERDICT_PATH_DEPENDENT;
@@ -475,7 +471,7 @@ static enum verdict fold(const struct tally *tally) {
 
 static void count_unit(struct tally *tally, const struct verdict_unit *unit) {
     tally->count++;
-    tally->matches += is_match(unit->verdict);
+    tally->matches += verdict_is_match(unit->verdict);
     tally->backups += unit->verdict == VERDICT_MATCH_BACKUP;
     tally->durable = tally->durable && unit->durable;
     if (unit->verdict == VERDICT_NO_PATH) {
@@ -556,7 +552,7 @@ struct set_verdict verdict_judge_among(const struct pin_set *const sets[], size_
         return out;
     }
     apply_terms(set, now_unix_s, &out);
-    out.durable = is_match(out.would_be) && tally.durable;
+    out.durable = verdict_is_match(out.would_be) && tally.durable;
     return out;
 }
 

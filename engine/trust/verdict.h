@@ -61,6 +61,10 @@ static inline enum verdict verdict_worse(enum verdict a, enum verdict b) {
     return a < b ? a : b;
 }
 
+static inline bool verdict_is_match(enum verdict verdict) {
+    return verdict == VERDICT_MATCH || verdict == VERDICT_MATCH_BACKUP;
+}
+
 /* One successful view, as the judge sees it. */
 struct verdict_view {
     uint16_t view_idx; /* position in the record's views */
@@ -75,7 +79,7 @@ struct verdict_unit {
     int16_t path_idx;     /* in profile_paths; -1: none */
     enum verdict verdict; /* MATCH, MATCH_BACKUP, PATH_DEPENDENT, NO_PATH, OFF_PATH or MISMATCH */
     bool durable;         /* no other valid path of this profile would fail */
-    const char *reason;   /* of a failure: "no pin on the path"; "" otherwise */
+    const char *reason;   /* of a failure: "no pin on the path"; "" otherwise; a constant */
     const struct pin
         *pin; /* that matched (or the bad pin, or the one found off the path); NULL if none */
     const struct cert_record *cert; /* that it matched; NULL if none */

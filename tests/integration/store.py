@@ -91,6 +91,17 @@ def view_of(record):
     return [(view["address"], view["status"], view["chain_id"]) for view in record["views"]]
 
 
+def decided(pin_set):
+    """The set's verdict and its first match, or its first failure, as the view "judgements" tells it."""
+    units = pin_set["matches" if pin_set["would_be"] in ("match", "match-backup") else "failed"]
+    verdict = pin_set["name"], pin_set["verdict"]
+    if not units:
+        return *verdict, None, "", None, "", "", "", ""
+    unit = units[0]
+    return (*verdict, unit["view"], unit["trust"], unit["path"] if unit["path"] >= 0 else None, unit["pin"],
+            unit.get("role", ""), unit["certificate"], unit.get("reason", ""))
+
+
 def compare_whole(what, store, output, chains, expected, metadata):
     """Every target of the inventory is once in the file and once in the store, and the same in both."""
     lines = lines_of(output)
@@ -111,8 +122,12 @@ def compare_whole(what, store, output, chains, expected, metadata):
         "JOIN target ON target.id = views.target WHERE views.sweep = ?", sweep))
     check.same(f"{what}: views", views,
                collections.Counter((r["line"], r["host"], *view) for r in records for view in view_of(r)))
-    sets = query(store, "SELECT count(*) FROM judgements WHERE sweep = ?", sweep)[0][0]
-    check.same(f"{what}: judgements", sets, sum(len(record["pin_sets"]) for record in records))
+    sets = collections.Counter(query(
+        store, "SELECT line, target.host, pin_set, judgements.verdict, view, trust, path, pin, "
+        "CASE reason WHEN '' THEN role ELSE '' END, certificate, reason "
+        "FROM judgements JOIN target ON target.id = judgements.target WHERE sweep = ?", sweep))
+    check.same(f"{what}: judgements and what decided them", sets,
+               collections.Counter((r["line"], r["host"], *decided(s)) for r in records for s in r["pin_sets"]))
     ids = [json.loads(line)["chain_id"] for line in lines_of(chains)]
     check.same(f"{what}: each chain once", len(ids), len(set(ids)))
     used = {view["chain_id"] for record in records for view in record["views"]} - {""}

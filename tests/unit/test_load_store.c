@@ -62,6 +62,36 @@ static enum err load(const char *sweep, enum keep_der keep) {
     return snapshot_load(name, NULL, &options, &snapshot, &note);
 }
 
+/* A match has the pin and the leaf that it equals, a mismatch the reason, silence nothing. */
+static void check_evidence(const struct snapshot_set *set, const struct snapshot_view *view,
+                           const struct store_fill_night *night, uint32_t target) {
+    bool silent = store_fill_is_silent(night, target);
+    bool bad = !silent && store_fill_is_mismatched(night, target);
+    char pin[32] = "";
+    if (!silent && !bad) {
+        snprintf(pin, sizeof pin, "sha256/of-set-%u", target % 16 + 1);
+        CU_ASSERT_EQUAL(set->cert, snapshot.chain_certs[snapshot.chains[view->chain].first_cert]);
+    } else {
+        CU_ASSERT_EQUAL(set->cert, SNAPSHOT_NONE);
+    }
+    CU_ASSERT_STRING_EQUAL(set->pin, pin);
+    CU_ASSERT_STRING_EQUAL(set->reason, bad ? "no pin on the path" : "");
+}
+
+static void test_evidence(void) {
+    unsigned bad = 0;
+    make_store();
+    CU_ASSERT_EQUAL_FATAL(load("two", KEEP_DER_NONE), ERR_NONE);
+    for (uint32_t i = 0; i < TARGETS; i++) {
+        const struct snapshot_target *target = &snapshot.targets[i];
+        const struct snapshot_set *set = &snapshot.sets[target->first_set];
+        check_evidence(set, &snapshot.views[target->first_view], &nights[1], i);
+        bad += set->verdict == VERDICT_MISMATCH;
+    }
+    CU_ASSERT(bad > 0);
+    snapshot_fini(&snapshot);
+}
+
 static void test_sweep(void) {
     make_store();
     CU_ASSERT_EQUAL_FATAL(load("previous", KEEP_DER_NONE), ERR_NONE);
@@ -87,6 +117,7 @@ static void test_sweep(void) {
         snprintf(host, sizeof host, "set-%u", i % 16 + 1);
         CU_ASSERT_STRING_EQUAL(snapshot.sets[target->first_set].name, host);
         CU_ASSERT_EQUAL(view->chain == SNAPSHOT_NONE, store_fill_is_silent(&nights[0], i));
+        check_evidence(&snapshot.sets[target->first_set], view, &nights[0], i);
         if (view->chain == SNAPSHOT_NONE) {
             CU_ASSERT_EQUAL(target->verdict, VERDICT_UNKNOWN);
             CU_ASSERT_STRING_EQUAL(view->tls_version, "");
@@ -182,6 +213,15 @@ static void test_damaged(void) {
         "DELETE FROM target WHERE id = (1 << 34) + 3",
         "DELETE FROM pin_set WHERE id = 3",
         "UPDATE judgement SET would_be = -1",
+        "DELETE FROM pin WHERE id = 3",
+        "UPDATE judgement SET pin = -1",
+        "UPDATE judgement SET pin = 1 << 40",
+        "UPDATE judgement SET certificate = -1",
+        "UPDATE judgement SET certificate = 1 << 40",
+        "UPDATE judgement SET reason = 1",
+        "UPDATE judgement SET reason = -1",
+        "UPDATE judgement SET reason = 1 << 40",
+        "INSERT INTO word VALUES ('reason', -1, 'x')",
         "UPDATE chain_paths SET failure = 99",
         "UPDATE sweep SET metadata = '{\"schema\":1,\"ty'",
     };
@@ -219,5 +259,5 @@ static void test_files_beside(void) {
 }
 
 SUITE_MAIN("load_store", {"a sweep", test_sweep}, {"paths and time", test_paths},
-           {"which sweep", test_which_sweep}, {"a damaged store", test_damaged},
-           {"files beside a store", test_files_beside})
+           {"evidence", test_evidence}, {"which sweep", test_which_sweep},
+           {"a damaged store", test_damaged}, {"files beside a store", test_files_beside})

@@ -47,6 +47,7 @@ static struct store_writer *writer;
 static const struct keeper *keeper;
 static struct keeper_rows rows;
 static struct netaddr address;
+static struct pin active = {.text = "sha256/active"}, bad = {.text = "sha256/bad", .role = PIN_BAD};
 
 static void make_world(void) {
     make_names();
@@ -104,9 +105,35 @@ static enum err begin(const char *name, bool resume, struct keeper_resumed *resu
 /* The rows of one target. */
 static void add_target(uint64_t line, uint64_t place, struct chain *chain, const char *sni,
                        uint32_t sets) {
-    struct set_verdict verdicts[2] = {
-        {.set = pins.sets[0], .verdict = VERDICT_MATCH, .would_be = VERDICT_MATCH, .durable = true},
-        {.set = pins.sets[1], .verdict = VERDICT_OFF_PATH, .would_be = VERDICT_MISMATCH}};
+    struct set_verdict verdicts[2] = {{.set = pins.sets[0],
+                                       .verdict = VERDICT_MATCH,
+                                       .would_be = VERDICT_MATCH,
+                                       .durable = true,
+                                       .unit_count = 1},
+                                      {.set = pins.sets[1],
+                                       .verdict = VERDICT_OFF_PATH,
+                                       .would_be = VERDICT_MISMATCH,
+                                       .first_unit = 1,
+                                       .unit_count = 3}};
+    /* The second set matches by one profile; its first failure decides. */
+    const struct verdict_unit units[] = {
+        {.profile_idx = -1,
+         .path_idx = -1,
+         .verdict = VERDICT_MATCH,
+         .reason = "",
+         .pin = &active,
+         .cert = chain->certs[0]},
+        {.verdict = VERDICT_MATCH_BACKUP, .reason = "", .pin = &active, .cert = chain->certs[0]},
+        {.view_idx = 1,
+         .profile_idx = 1,
+         .verdict = VERDICT_MISMATCH,
+         .reason = place == 0 ? "a bad pin matches" : "no pin on the path",
+         .pin = place == 0 ? &bad : NULL,
+         .cert = place == 0 ? &pki.store.profiles[1].anchors[0] : NULL},
+        {.profile_idx = 1,
+         .path_idx = -1,
+         .verdict = VERDICT_NO_PATH,
+         .reason = "no path to an anchor"}};
     struct target target = {.line = line,
                             .place = place,
                             .port = 443,
@@ -142,7 +169,9 @@ static void add_target(uint64_t line, uint64_t place, struct chain *chain, const
                                   .verdict = VERDICT_OFF_PATH,
                                   .views_failed = 1,
                                   .sets = verdicts,
-                                  .set_count = sets};
+                                  .set_count = sets,
+                                  .units = units,
+                                  .unit_count = ARRAY_COUNT(units)};
     target.probes = probes;
     target.probe_count = 2;
     keeper_rows_add(&rows, &judgement);
@@ -212,7 +241,7 @@ static void test_rows(void) {
     CU_ASSERT_EQUAL_FATAL(begin("one", false, &resumed), ERR_NONE);
     struct chain *chain = judged_chain("leaf I2 I");
     add_target(3, 0, chain, "a.test", 2);
-    add_target(4, 17, chain, "", 1);
+    add_target(4, 17, chain, "", 2);
     add_target(5, 0, judged_chain("self"), "b.test", 0);
     put();
     commit(10);
@@ -235,7 +264,16 @@ static void test_rows(void) {
         "1|1|192.0.2.7|rsa|io-timeout|nothing came|0||none|||||NULL|0|NULL|NULL");
     ASK("SELECT pin_set, verdict, would_be, durable, client, expires FROM judgements",
         "first|match|match|1|custom|\nsecond|off-path|mismatch|0|custom|2030-03-17\n"
-        "first|match|match|1|custom|");
+        "first|match|match|1|custom|\nsecond|off-path|mismatch|0|custom|2030-03-17");
+    ASK("SELECT pin_set, view, trust, path, pin, role, subject, length(certificate), reason "
+        "FROM judgements",
+        "first|0||NULL|sha256/active|active|CN=leaf|64|\n"
+        "second|1|q|0|sha256/bad|bad|CN=R|64|a bad pin matches\n"
+        "first|0||NULL|sha256/active|active|CN=leaf|64|\n"
+        "second|1|q|0||||0|no pin on the path");
+    ASK("SELECT count(*), count(DISTINCT text) FROM pin", "2|2");
+    ASK("SELECT code, text FROM word WHERE kind = 'reason'",
+        "0|a bad pin matches\n1|no pin on the path");
     ASK("SELECT chain, place, subject, strict FROM chain_certificates",
         "1|0|CN=leaf|1\n1|1|CN=I|1\n1|2|CN=I|1\n2|0|CN=self|1");
     ASK("SELECT chain, trust, place, anchor FROM paths",
@@ -255,6 +293,42 @@ static void test_rows(void) {
     ASK("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name",
         "certificate_digest\nchain_digest");
     ASK("PRAGMA foreign_key_check", "");
+    end_world();
+}
+
+/* The next sweep finds the pins and reasons that the one before left; where nothing decided there
+   is no evidence. */
+static void test_evidence(void) {
+    make_world();
+    struct keeper_resumed resumed;
+    for (int night = 0; night < 2; night++) {
+        CU_ASSERT_EQUAL_FATAL(begin(night == 0 ? "one" : "two", false, &resumed), ERR_NONE);
+        struct chain *chain = judged_chain("leaf I2 I");
+        add_target(1, 0, chain, "", 2);
+        add_target(2, (uint64_t)night, chain, "", 2);
+        struct set_verdict unknown = {
+            .set = pins.sets[0], .verdict = VERDICT_UNKNOWN, .would_be = VERDICT_UNKNOWN};
+        struct target target = {.line = 3,
+                                .host = "c.test",
+                                .sni = "",
+                                .pin_host = "",
+                                .tag = "",
+                                .owner = "",
+                                .application = ""};
+        struct judgement judgement = {
+            .target = &target, .config = &config, .sets = &unknown, .set_count = 1};
+        keeper_rows_add(&rows, &judgement);
+        put();
+        end(KEEPER_DONE);
+    }
+    ASK("SELECT sweep, pin_set, pin, reason FROM judgements WHERE pin_set = 'second'",
+        "one|second|sha256/bad|a bad pin matches\none|second|sha256/bad|a bad pin matches\n"
+        "two|second|sha256/bad|a bad pin matches\ntwo|second||no pin on the path");
+    ASK("SELECT text, role FROM pin", "sha256/active|active\nsha256/bad|bad");
+    ASK("SELECT text FROM word WHERE kind = 'reason'", "a bad pin matches\nno pin on the path");
+    ASK("SELECT view, profile, path, certificate, pin, reason FROM judgement JOIN word ON "
+        "kind = 'verdict' AND code = verdict WHERE word.text = 'unknown'",
+        "NULL|NULL|NULL|NULL|NULL|NULL\nNULL|NULL|NULL|NULL|NULL|NULL");
     end_world();
 }
 
@@ -445,7 +519,7 @@ static void test_digests(void) {
     store_digests_fini(&digests);
 }
 
-SUITE_MAIN("store_writer", {"rows of every kind", test_rows},
+SUITE_MAIN("store_writer", {"rows of every kind", test_rows}, {"what decided", test_evidence},
            {"what was not committed", test_undone}, {"a resumed sweep", test_resumed},
            {"remembered paths", test_remembered}, {"a damaged memory", test_damaged_memory},
            {"digests", test_digests})
