@@ -111,7 +111,9 @@ static bool set_fail_on(void *context, const char *value, const char **out_why) 
 static const struct opt expiry_options[] = {
     OPT_GROUP("What"),
     {0, "from", "SWEEP",
-     "certificates of a sweep: records (sweep -o), or a store (STORE, STORE#NAME)", set_from},
+     "certificates of a sweep: records (sweep -o), or a store (its latest that ended\n"
+     "by itself; STORE#NAME: that one)",
+     set_from},
     {0, "chains", "FILE", "its --chains-out, if its records were written with --chain-detail ids",
      set_chains},
     {0, "within", "TIME",

@@ -129,7 +129,8 @@ static bool set_fail_on(void *context, const char *value, const char **out_why) 
 static const struct opt impact_options[] = {
     OPT_GROUP("What happened, what will"),
     {0, "store", "FILE",
-     "the sweep: a store (FILE#ID: not its latest) or records (sweep -o);\nthe same as the operand",
+     "the sweep: a store (its latest that ended by itself; FILE#NAME: that one), or\n"
+     "records (sweep -o); the same as the operand",
      set_input},
     {0, "chains", "FILE", "--chains-out of that sweep, if its records lack details", set_chains},
     {0, "scenario", "FILE", "operations in YAML (data/scenarios has examples); repeatable",

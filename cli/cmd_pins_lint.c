@@ -144,8 +144,8 @@ static bool set_list_rules(void *context, const char *value, const char **out_wh
 static const struct opt lint_options[] = {
     OPT_GROUP("What was seen"),
     {0, "observed", "FILE",
-     "a sweep: its NDJSON, or a store (FILE#ID: that sweep of it); repeatable.\n"
-     "Adds the rules about chains",
+     "a sweep: its NDJSON, or a store (its latest that ended by itself; FILE#NAME:\n"
+     "that one); repeatable. Adds the rules about chains",
      set_observed},
     {0, "chains", "FILE", "the sweep's --chains-out, where its records leave chains out",
      set_chains},

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "engine/codec/text.h"
 #include "engine/history/load_store_internal.h"
 
 enum err store_damaged(struct store_loader *load, const char *what, int64_t key) {
@@ -51,47 +50,6 @@ enum err column_word(struct store_loader *load, sqlite3_stmt *statement, int col
 }
 
 /* --- the sweep --- */
-
-/* The Nth before the last sweep that ended by itself. */
-static enum err find_done(struct store_loader *load, uint64_t before) {
-    sqlite3_stmt *statement;
-    bool row = false;
-    enum err err = load_prepare(load,
-                                "SELECT id FROM sweep WHERE state = 'done' ORDER BY id DESC "
-                                "LIMIT 1 OFFSET ?1",
-                                &statement);
-    if (err == ERR_NONE) {
-        sqlite3_bind_int64(statement, 1, (int64_t)before);
-        err = load_step(load, statement, &row);
-    }
-    if (err == ERR_NONE && row) {
-        load->sweep = sqlite3_column_int64(statement, 0);
-    } else if (err == ERR_NONE) {
-        err = err_note(load->loader->note, ERR_INPUT,
-                       "%s: the store holds %s sweep that ended by itself; 'FILE#NAME' names one "
-                       "that was interrupted",
-                       load->loader->file, before == 0 ? "no" : "no earlier");
-    }
-    sqlite3_finalize(statement);
-    return err;
-}
-
-static enum err find_sweep(struct store_loader *load) {
-    static const char nth[] = "latest~";
-    const char *name = load->loader->sweep;
-    uint64_t before;
-    if (name[0] == '\0' || strcmp(name, "latest") == 0) {
-        return find_done(load, 0);
-    }
-    if (strcmp(name, "previous") == 0) {
-        return find_done(load, 1);
-    }
-    if (strncmp(name, nth, sizeof nth - 1) == 0 &&
-        text_parse_u64(span_str(name + sizeof nth - 1), UINT32_MAX, &before)) {
-        return find_done(load, before);
-    }
-    return store_find_sweep(load->store, name, &load->sweep, load->loader->note);
-}
 
 static enum err load_sweep_row(struct store_loader *load) {
     struct snapshot_meta *meta = &load->snapshot->meta;
@@ -288,7 +246,8 @@ static enum err load_targets(struct store_loader *load) {
 /* --- all --- */
 
 static enum err load_all(struct store_loader *load) {
-    enum err err = find_sweep(load);
+    enum err err =
+        store_find_sweep(load->store, load->loader->sweep, &load->sweep, load->loader->note);
     if (err == ERR_NONE) {
         err = load_sweep_row(load);
     }

@@ -77,9 +77,9 @@ int store_value(const struct store *store, enum store_kind kind, int64_t code);
 /* The code that the value has in this store; in STORE_WRITE mode all values have one, else -1. */
 int64_t store_code(const struct store *store, enum store_kind kind, int value);
 
-/* The sweep of that name, or the only one whose name begins so; "latest" or "" the one begun last,
-   "latest~N" the Nth before it (whatever their state). ERR_USAGE if there is none or more than one:
-   the message lists candidates. */
+/* The sweep of that name, or the only one whose name begins so, whatever its state; "latest" or ""
+   the last of those that ended by themselves, "previous" the one before it, "latest~N" the Nth
+   before it. ERR_USAGE if there is none or more than one: the message lists candidates. */
 enum err store_find_sweep(struct store *store, const char *name, int64_t *out_id,
                           struct err_note *note) MUST_USE;
 

@@ -3,12 +3,14 @@
 
 #include <stdio.h>
 
-/* The nth sweep before the one begun last. */
-static enum err find_latest(struct store *store, uint64_t before, int64_t *out_id,
-                            struct err_note *note) {
+/* The nth before the last of the sweeps that ended by themselves. */
+static enum err find_done(struct store *store, uint64_t before, int64_t *out_id,
+                          struct err_note *note) {
     sqlite3_stmt *statement;
     bool row = false;
-    enum err err = store_prepare(store, "SELECT id FROM sweep ORDER BY id DESC LIMIT 1 OFFSET ?1",
+    enum err err = store_prepare(store,
+                                 "SELECT id FROM sweep WHERE state = 'done' ORDER BY id DESC "
+                                 "LIMIT 1 OFFSET ?1",
                                  &statement, note);
     if (err == ERR_NONE) {
         sqlite3_bind_int64(statement, 1, (int64_t)before);
@@ -19,9 +21,10 @@ static enum err find_latest(struct store *store, uint64_t before, int64_t *out_i
     }
     sqlite3_finalize(statement);
     if (err == ERR_NONE && !row) {
-        err = before == 0 ? err_note(note, ERR_USAGE, "%s: the store holds no sweep", store->file)
-                          : err_note(note, ERR_USAGE, "%s: the store holds no %llu sweeps",
-                                     store->file, (unsigned long long)before + 1);
+        err = err_note(note, ERR_USAGE,
+                       "%s: the store holds %s sweep that ended by itself; '%s#NAME' names one "
+                       "that was interrupted, or still runs",
+                       store->file, before == 0 ? "no" : "no earlier", store->file);
     }
     return err;
 }
@@ -29,8 +32,8 @@ static enum err find_latest(struct store *store, uint64_t before, int64_t *out_i
 /* "latest~2"; false if it is no such thing. */
 static bool parse_latest(const char *name, uint64_t *out_before) {
     static const char latest[] = "latest";
-    *out_before = 0;
-    if (name[0] == '\0' || strcmp(name, latest) == 0) {
+    *out_before = strcmp(name, "previous") == 0;
+    if (name[0] == '\0' || strcmp(name, latest) == 0 || *out_before == 1) {
         return true;
     }
     size_t len = sizeof latest - 1;
@@ -48,7 +51,7 @@ enum err store_find_sweep(struct store *store, const char *name, int64_t *out_id
                           struct err_note *note) {
     uint64_t before;
     if (parse_latest(name, &before)) {
-        return find_latest(store, before, out_id, note);
+        return find_done(store, before, out_id, note);
     }
     sqlite3_stmt *statement;
     enum err err = store_prepare(store,

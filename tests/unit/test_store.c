@@ -194,22 +194,25 @@ static void test_find(void) {
     int64_t id = 0;
     CU_ASSERT_EQUAL(store_find_sweep(store, "", &id, &note), ERR_USAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "holds no sweep"));
-    static const char *const names[] = {"20261124T01", "20261124T02", "20261125T01",
-                                        "20261125T011"};
-    for (int i = 0; i < 4; i++) {
+    /* What was interrupted, or runs, has a name, but is no latest. */
+    static const char *const names[] = {"20261124T01",  "20261124T02", "20261125T01",
+                                        "20261125T011", "cut-off",     "now"};
+    static const char *const states[] = {"done", "done",        "interrupted",
+                                         "done", "interrupted", "running"};
+    for (int i = 0; i < 6; i++) {
         char sql[512];
-        snprintf(
-            sql, sizeof sql,
-            "INSERT INTO sweep VALUES (%d, '%s', 'done', 1, '', '', '[]', '{}', '0', '', NULL, "
-            "NULL, 0, NULL, 0, NULL, 0, NULL, 0, '{}')",
-            i + 1, names[i]);
+        snprintf(sql, sizeof sql,
+                 "INSERT INTO sweep VALUES (%d, '%s', '%s', 1, '', '', '[]', '{}', '0', '', NULL, "
+                 "NULL, 0, NULL, 0, NULL, 0, NULL, 0, '{}')",
+                 i + 1, names[i], states[i]);
         CU_ASSERT_EQUAL(store_exec(store, sql, &note), ERR_NONE);
     }
     static const struct {
         const char *name;
         int64_t id; /* 0: refused */
-    } cases[] = {{"", 4},          {"latest", 4},      {"latest~0", 4},     {"latest~3", 1},
-                 {"latest~4", 0},  {"latest~x", 0},    {"20261124T01", 1},  {"20261124T02", 2},
+    } cases[] = {{"", 4},          {"latest", 4},      {"latest~0", 4},     {"latest~2", 1},
+                 {"latest~1", 2},  {"previous", 2},    {"cut", 5},          {"now", 6},
+                 {"latest~3", 0},  {"latest~x", 0},    {"20261124T01", 1},  {"20261124T02", 2},
                  {"20261124", 0},  {"20261125T01", 3}, {"20261125T011", 4}, {"2027", 0},
                  {"20261125T0", 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -220,6 +223,10 @@ static void test_find(void) {
     }
     CU_ASSERT_EQUAL(store_find_sweep(store, "20261124", &id, &note), ERR_USAGE);
     CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "20261124T02, 20261124T01"));
+    CU_ASSERT_EQUAL(store_exec(store, "UPDATE sweep SET state = 'interrupted'", &note), ERR_NONE);
+    CU_ASSERT_EQUAL(store_find_sweep(store, "latest", &id, &note), ERR_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "holds no sweep that ended by itself"));
+    CU_ASSERT_EQUAL(store_find_sweep(store, "now", &id, &note), ERR_NONE);
     store_close(store);
 }
 
