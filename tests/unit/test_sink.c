@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -340,7 +341,8 @@ static void test_back_pressure(void) {
 /* --- a keeper --- */
 
 static struct {
-    unsigned puts, commits;
+    unsigned puts;
+    atomic_uint commits;              /* looked at while the writer is at work; all else after it */
     uint64_t rows_len;                /* put */
     uint64_t committed_len, file_len; /* of the records: as told at a commit, as it was then */
     bool behind;                      /* a commit told of bytes that were not in the file */
@@ -393,7 +395,9 @@ static void test_kept(void) {
     for (int i = 0; i < 40; i++) {
         give(sink, "a line\n", 64);
     }
-    usleep(2 * STORE_COMMIT_NS / 1000);
+    for (int i = 0; i < 10000 && kept.commits < 2; i++) {
+        usleep(3000);
+    }
     CU_ASSERT(kept.commits >= 2); /* without a further block */
     give(sink, "a line\n", 64);
     CU_ASSERT_EQUAL(sink_close(sink, &note), ERR_NONE);
