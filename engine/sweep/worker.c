@@ -4,11 +4,10 @@
 #include <stdlib.h>
 
 #include "engine/sweep/probe.h"
+#include "engine/sweep/worker_admit.h"
+#include "engine/sweep/worker_judge.h"
 #include "engine/sweep/worker_report.h"
 
-#define ADMIT_PER_TICK 512 /* then the ring gets its turn */
-#define ADMIT_AHEAD                                                                                \
-    SLICE_LINES /* while every connection is taken: names get resolved, and no more */
 #define WAIT_IDLE_NS                                                                               \
     (20 * NS_PER_MS) /* a pipe that has nothing, a writer that is behind, a stop flag */
 #define WAIT_BATCH_NS                                                                              \
@@ -97,83 +96,6 @@ static void worker_fini(struct worker *worker) {
     }
     if (worker->ring.buffer_memory != NULL) {
         ring_fini(&worker->ring);
-    }
-}
-
-/* --- admit --- */
-
-/* Takes up one inventory entry. False if there is no room for it now. */
-static bool admit_entry(struct worker *worker, const struct inventory_target *entry) {
-    bool needs_name = !entry->has_connect;
-    if (needs_name && !resolver_has_room(worker->resolver)) {
-        return false;
-    }
-    struct target *target = pool_take(&worker->targets);
-    if (target == NULL) {
-        return false;
-    }
-    if (!target_init(target, entry, worker->config->sni, worker->config->use_sni)) {
-        target_fini(target);
-        pool_give(&worker->targets, target);
-        return false;
-    }
-    target->remaining_ns = worker->config->target_timeout_ns;
-    probe_start_target(worker, target);
-    return true;
-}
-
-/* How many entries may be taken up now: as many as find a connection free. A worker that took more
-   would keep them from others that have some. */
-static uint32_t admissible(const struct worker *worker) {
-    if (!list_is_empty(&worker->waiting)) {
-        return 0;
-    }
-    uint32_t in_use = conns_in_use(worker->conns), window = worker->pace.window;
-    uint32_t room = window > in_use ? window - in_use : ADMIT_AHEAD;
-    return room < ADMIT_PER_TICK ? room : ADMIT_PER_TICK;
-}
-
-static void worker_admit(struct worker *worker) {
-    worker->input_waits = false;
-    uint32_t count = admissible(worker);
-    for (uint32_t i = 0; i < count && !worker->input_ended && !worker->aborting; i++) {
-        if (worker->targets.taken_count == worker->targets.capacity) {
-            return;
-        }
-        if (!worker->entry_pending) {
-            switch (inventory_reader_next(worker->reader, &worker->entry)) {
-            case INVENTORY_TARGET:
-                worker->entry_pending = true;
-                break;
-            case INVENTORY_WAIT:
-                worker->input_waits = true;
-                return;
-            case INVENTORY_END:
-                worker->input_ended = true;
-                return;
-            case INVENTORY_FAILED:
-                worker->input_ended = true;
-                atomic_store(&worker->shared->stop, true);
-                return;
-            }
-        }
-        if (!admit_entry(worker, &worker->entry)) {
-            return;
-        }
-        worker->entry_pending = false;
-    }
-}
-
-/* --- open --- */
-
-static void worker_open(struct worker *worker) {
-    while (!list_is_empty(&worker->waiting) && conns_available(worker->conns) > 0) {
-        if (conns_in_use(worker->conns) >= worker->pace.window) {
-            pace_note_full(&worker->pace);
-            return;
-        }
-        struct probe *probe = CONTAINER_OF(list_pop_front(&worker->waiting), struct probe, node);
-        probe_open(worker, probe);
     }
 }
 
@@ -309,110 +231,6 @@ static void worker_collect(struct worker *worker) {
         }
     } while (count == INTERN_QUERIES_MAX);
     pace_tick(&worker->pace, worker->now_ns);
-}
-
-/* --- judge, report --- */
-
-/* Blocked targets and servers without the asked key type are no gap in what is known, unless
-   something failed beside them. */
-static bool is_unknown(const struct judgement *judgement) {
-    bool excused = judgement->status == OUTCOME_BLOCKLISTED, failed = false;
-    for (uint32_t i = 0; i < judgement->target->probe_count; i++) {
-        enum outcome outcome = judgement->target->probes[i].outcome;
-        excused = excused || outcome == OUTCOME_BLOCKLISTED || outcome == OUTCOME_NOT_OFFERED;
-        failed = failed || outcome_is_failure(outcome);
-    }
-    return judgement->verdict == VERDICT_UNKNOWN && (failed || !excused);
-}
-
-/* Of the preferred paths of a view, the end that comes first and is still ahead. */
-static void count_expiry(struct worker_stats *stats, const struct path_set *paths, int64_t now_s) {
-    uint64_t first_s = stats_get(&stats->first_expiry_s);
-    for (uint32_t p = 0; p < paths->profile_count; p++) {
-        bool valid;
-        int preferred = path_preferred(&paths->profiles[p], now_s, &valid);
-        if (preferred >= 0 && valid) {
-            int64_t end_s = paths->profiles[p].paths[preferred].not_after;
-            if (end_s > 0 && (first_s == 0 || (uint64_t)end_s < first_s)) {
-                first_s = (uint64_t)end_s;
-            }
-        }
-    }
-    stats_set(&stats->first_expiry_s, first_s);
-}
-
-static void count_judgement(struct worker *worker, const struct judgement *judgement) {
-    struct worker_stats *stats = &worker->stats;
-    stats_add(&stats->targets, 1);
-    stats_add(&stats->statuses[judgement->status], 1);
-    stats_add(&stats->verdicts[judgement->verdict], 1);
-    if (is_unknown(judgement)) {
-        stats_add(&stats->unknown, 1);
-    }
-    bool seen[PKIX_COUNT] = {false};
-    for (uint32_t i = 0; i < judgement->target->probe_count; i++) {
-        const struct probe *probe = &judgement->target->probes[i];
-        if (judge_view_counts(probe)) {
-            count_expiry(stats, probe->chain->paths, judgement->judged_at_s);
-        }
-        for (uint32_t p = 0; judge_view_counts(probe) && p < probe->chain->paths->profile_count;
-             p++) {
-            seen[path_pkix(&probe->chain->paths->profiles[p], judgement->judged_at_s)] = true;
-        }
-    }
-    for (int i = 0; i < PKIX_COUNT; i++) {
-        if (seen[i]) {
-            stats_add(&stats->pkix[i], 1);
-        }
-    }
-}
-
-/* Something of it was not done because the sweep is being stopped. */
-static bool was_cancelled(const struct target *target) {
-    bool cancelled = target->probe_count == 0 && target->outcome == OUTCOME_CANCELLED;
-    for (uint32_t i = 0; i < target->probe_count; i++) {
-        cancelled = cancelled || target->probes[i].outcome == OUTCOME_CANCELLED;
-    }
-    return cancelled;
-}
-
-/* Done with it; what is not written is left for a later run. */
-static void drop_target(struct worker *worker, struct target *target) {
-    list_remove(&target->node);
-    probe_release_target(worker, target);
-}
-
-static void worker_judge(struct worker *worker) {
-    intern_flush(worker->intern);
-    int64_t wall_ms = clock_wall_ms(worker->shared->clock);
-    struct list_node *node;
-    while ((node = list_first(&worker->judging)) != NULL) {
-        struct target *target = CONTAINER_OF(node, struct target, node);
-        struct judgement judgement;
-        if (worker->aborting && worker->shared->resumable && was_cancelled(target)) {
-            drop_target(worker, target);
-            continue;
-        }
-        judge_target(&worker->judge, target, wall_ms, &judgement);
-        bool unfinished = worker->config->escalate && judge_wants_proof(&judgement);
-        if (unfinished && !worker->aborting) {
-            probe_escalate(worker, target);
-            continue;
-        }
-        if (unfinished && worker->shared->resumable) {
-            drop_target(worker, target);
-            continue;
-        }
-        bool writes = worker->shared->sink != NULL;
-        if (writes && !worker_write(worker, &judgement)) {
-            return; /* the writer is behind: the target stays first in line */
-        }
-        if (worker->config->listener != NULL) {
-            worker->config->listener->on_target(worker->config->listener->context, &judgement);
-        }
-        count_judgement(worker, &judgement);
-        drop_target(worker, target);
-    }
 }
 
 /* --- the tick --- */
