@@ -14,6 +14,8 @@
 #define CONNECTION_BYTES                                                                           \
     (16 * 1024) /* for choosing: everything that a connection in flight may cost */
 #define TARGETS_MIN 1024
+#define FILES_SPARE 32     /* descriptors of the whole program: inventory, outputs, store */
+#define FILES_PER_WORKER 4 /* a ring, and a socket for each of resolv.conf's name servers */
 
 static uint32_t core_count(void) {
     cpu_set_t allowed;
@@ -44,7 +46,16 @@ static uint64_t conns_per_ring(uint64_t descriptors) {
     if (descriptors == RLIM_INFINITY || descriptors > CONCURRENCY_MAX) {
         return CONCURRENCY_MAX;
     }
-    return descriptors > 64 ? descriptors - 32 : descriptors;
+    return descriptors > 2 * FILES_SPARE ? descriptors - FILES_SPARE
+           : descriptors > 0             ? descriptors
+                                         : 1;
+}
+
+/* Direct descriptors are not counted against the limit, but what a worker opens beside them is. */
+static uint64_t workers_by_files(uint64_t descriptors) {
+    uint64_t left = descriptors > FILES_SPARE ? descriptors - FILES_SPARE : 0;
+    uint64_t workers = left / FILES_PER_WORKER;
+    return workers < WORKERS_MAX ? workers : WORKERS_MAX;
 }
 
 /* One worker a core; a small concurrency needs no more workers than connections, a large one as
@@ -55,10 +66,9 @@ static uint32_t choose_workers(const struct sweep_config *config, const struct s
         return config->concurrency;
     }
     uint64_t rings = (config->concurrency + plan->conns_per_ring - 1) / plan->conns_per_ring;
-    if (config->workers != 0 || rings <= workers) {
-        return workers;
-    }
-    return rings < WORKERS_MAX ? (uint32_t)rings : WORKERS_MAX;
+    uint64_t rings_max = workers_by_files(plan->descriptors_hard);
+    rings = rings < rings_max ? rings : rings_max;
+    return config->workers != 0 || rings <= workers ? workers : (uint32_t)rings;
 }
 
 void sweep_plan_make(const struct sweep_config *config, struct sweep_plan *out) {

@@ -2,6 +2,8 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/support/suite.h"
 
@@ -43,7 +45,7 @@ static void test_rings(void) {
     CU_ASSERT_EQUAL(plan.workers, cores());
     /* As many as there may be: then it is bound, and said so. */
     plan = plan_of(0, CONCURRENCY_MAX);
-    CU_ASSERT_EQUAL(plan.workers, WORKERS_MAX);
+    CU_ASSERT_EQUAL(plan.workers, (FILES - 32) / 4);
     CU_ASSERT_TRUE(plan.clamped);
 }
 
@@ -75,5 +77,41 @@ static void test_automatic(void) {
     CU_ASSERT_EQUAL(plan.sizes.start, 2);
 }
 
+/* Each worker has a ring and sockets of its own: with few descriptors there is none for many. In a
+   child, which alone loses its descriptors. */
+static bool plans_with(uint32_t files) {
+    struct rlimit limit = {.rlim_cur = files, .rlim_max = files};
+    struct sweep_config config = {.concurrency = CONCURRENCY_MAX};
+    struct sweep_plan plan;
+    uint32_t core_count = cores();
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return false;
+    }
+    sweep_plan_make(&config, &plan);
+    bool good = plan.clamped && plan.bound[0] == 'd' && plan.sizes.conns > 0 &&
+                plan.sizes.conns <= (files > 0 ? files : 1) &&
+                (plan.workers <= core_count || 4 * plan.workers + 32 <= files);
+    config.concurrency = 0;
+    sweep_plan_make(&config, &plan);
+    good = good && plan.workers == core_count && plan.sizes.conns > 0 && plan.sizes.start > 0;
+    config.concurrency = 1;
+    sweep_plan_make(&config, &plan);
+    return good && plan.workers == 1 && plan.sizes.conns == 1;
+}
+
+static void test_few_files(void) {
+    static const uint32_t files[] = {256, 100, 65, 64, 40, 32, 16, 1, 0};
+    for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
+        int status = 0;
+        pid_t child = fork();
+        CU_ASSERT_FATAL(child >= 0);
+        if (child == 0) {
+            _exit(plans_with(files[i]) ? 0 : 1);
+        }
+        CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+        CU_ASSERT_EQUAL(status, 0);
+    }
+}
+
 SUITE_MAIN("plan", {"rings", test_rings}, {"workers asked for", test_workers_asked_for},
-           {"automatic", test_automatic})
+           {"automatic", test_automatic}, {"few files", test_few_files})
