@@ -200,7 +200,25 @@ static int compare(const void *left, const void *right) {
         return a->rule < b->rule ? -1 : 1;
     }
     int hosts = strcmp(a->host, b->host);
-    return hosts != 0 ? hosts : strcmp(a->message, b->message);
+    int messages = hosts != 0 ? hosts : strcmp(a->message, b->message);
+    if (messages != 0 || a->set == b->set || a->set == NULL || b->set == NULL) {
+        return messages;
+    }
+    return a->set->idx < b->set->idx ? -1 : 1;
+}
+
+/* Two sweeps of one fleet show the same mistakes: each is told once. */
+static void drop_repeated(struct lint *lint) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < lint->count; i++) {
+        const struct lint_finding *last = kept > 0 ? &lint->findings[kept - 1] : NULL;
+        const struct lint_finding *finding = &lint->findings[i];
+        if (last == NULL || compare(last, finding) != 0 || last->set != finding->set ||
+            last->pin != finding->pin) {
+            lint->findings[kept++] = *finding;
+        }
+    }
+    lint->count = kept;
 }
 
 enum err lint_run(struct lint *lint, const struct lint_config *config, struct err_note *note) {
@@ -216,10 +234,11 @@ enum err lint_run(struct lint *lint, const struct lint_config *config, struct er
         err = lint_observed(lint, note);
     }
     if (err == ERR_NONE && config->previous != NULL) {
-        lint_previous(lint);
+        err = lint_previous(lint, note);
     }
     if (lint->count > 0) {
         qsort(lint->findings, lint->count, sizeof *lint->findings, compare);
+        drop_repeated(lint);
     }
     for (uint32_t i = 0; i < lint->count; i++) {
         if (lint->findings[i].exception != NULL) {

@@ -42,7 +42,7 @@ const struct policy_node *lint_extra(struct lint *lint, const struct pin_set *se
 void lint_set(struct lint *lint, const struct pin_set *set);      /* lint_set.c: one set alone */
 void lint_governance(struct lint *lint);                          /* lint_governance.c: PIN03x */
 enum err lint_sets(struct lint *lint, struct err_note *note);     /* lint_sets.c: set by set */
-void lint_previous(struct lint *lint);                            /* lint_previous.c: PIN044 */
+enum err lint_previous(struct lint *lint, struct err_note *note); /* lint_previous.c: PIN044 */
 enum err lint_observed(struct lint *lint, struct err_note *note); /* lint_observed.c: chains */
 
 #endif

@@ -1,4 +1,6 @@
 /* PIN044: the same policy before the change and after it. */
+#include <stdlib.h>
+
 #include "engine/lint/lint_internal.h"
 
 /* The scalar under `approval` in a pin set's `extra`; empty if there is none. */
@@ -41,13 +43,60 @@ static const char *plain_name(const struct pin_set *set) {
     return prefixed ? set->name + len + 1 : set->name;
 }
 
-static const struct pin_set *find_set(const struct pin_index *index, const char *name,
-                                      uint32_t near) {
+/* The sets of one policy by plain name, and by their place where files share one. */
+struct named {
+    const char *name;
+    const struct pin_set *set;
+};
+
+struct names {
+    struct named *sorted;
+    uint32_t count;
+};
+
+static int compare_named(const void *left, const void *right) {
+    const struct named *a = left, *b = right;
+    int names = strcmp(a->name, b->name);
+    return names != 0 ? names : (a->set->idx > b->set->idx) - (a->set->idx < b->set->idx);
+}
+
+static bool names_init(struct names *names, const struct pin_index *index) {
+    *names = (struct names){.sorted = malloc(((size_t)index->set_count + 1) * sizeof(struct named)),
+                            .count = index->set_count};
+    if (names->sorted == NULL) {
+        return false;
+    }
     for (uint32_t i = 0; i < index->set_count; i++) {
-        /* policies change little: look first where it stood */
-        const struct pin_set *set = index->sets[(near + i) % index->set_count];
-        if (strcmp(plain_name(set), name) == 0) {
-            return set;
+        names->sorted[i] = (struct named){plain_name(index->sets[i]), index->sets[i]};
+    }
+    if (names->count > 0) {
+        qsort(names->sorted, names->count, sizeof *names->sorted, compare_named);
+    }
+    return true;
+}
+
+/* The first that is not before that name and place; `count` if there is none. */
+static uint32_t lower_bound(const struct names *names, const char *name, uint32_t place) {
+    uint32_t from = 0, to = names->count;
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        int order = strcmp(names->sorted[middle].name, name);
+        if (order < 0 || (order == 0 && names->sorted[middle].set->idx < place)) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    return from;
+}
+
+/* Of several sets with that name the one at that place or the next after it, as policies change
+   little; else the first. */
+static const struct pin_set *find_set(const struct names *names, const char *name, uint32_t place) {
+    const uint32_t tries[] = {lower_bound(names, name, place), lower_bound(names, name, 0)};
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
+        if (tries[i] < names->count && strcmp(names->sorted[tries[i]].name, name) == 0) {
+            return names->sorted[tries[i]].set;
         }
     }
     return NULL;
@@ -58,36 +107,53 @@ static void compare_sets(struct lint *lint, const struct pin_set *before,
     const char *first_added = "", *first_removed = "";
     uint32_t added = count_absent(after, before, &first_added);
     uint32_t removed = count_absent(before, after, &first_removed);
+    if (added + removed == 0) {
+        return;
+    }
     struct span approval = approval_of(lint, after);
-    bool approved = approval.len > 0 && !span_equal(approval, approval_of(lint, before));
-    if (added + removed > 0 && !approved) {
+    if (approval.len == 0 || span_equal(approval, approval_of(lint, before))) {
         lint_find(lint, PIN044, after, NULL, NULL, "%u added%s%s, %u removed%s%s", added,
                   added > 0 ? ": " : "", first_added, removed, removed > 0 ? ": " : "",
                   first_removed);
     }
 }
 
-void lint_previous(struct lint *lint) {
-    const struct pin_index *before = lint->config->previous, *after = lint->config->pins;
-    if (lint->config->approval[0] != '\0') {
-        return; /* whoever runs this names the approval of the whole change */
-    }
-    for (uint32_t i = 0; i < after->set_count; i++) {
-        const struct pin_set *old = find_set(before, plain_name(after->sets[i]), i);
+static void compare_policies(struct lint *lint, const struct names *before,
+                             const struct names *after) {
+    const struct pin_index *old_pins = lint->config->previous, *pins = lint->config->pins;
+    for (uint32_t i = 0; i < pins->set_count; i++) {
+        const struct pin_set *old = find_set(before, plain_name(pins->sets[i]), i);
         if (old != NULL) {
-            compare_sets(lint, old, after->sets[i]);
+            compare_sets(lint, old, pins->sets[i]);
         } else {
-            lint_find(lint, PIN044, after->sets[i], NULL, NULL, "the pin set is new");
+            lint_find(lint, PIN044, pins->sets[i], NULL, NULL, "the pin set is new");
         }
     }
-    for (uint32_t i = 0; i < before->set_count; i++) {
-        if (find_set(after, plain_name(before->sets[i]), i) == NULL) {
+    for (uint32_t i = 0; i < old_pins->set_count; i++) {
+        if (find_set(after, plain_name(old_pins->sets[i]), i) == NULL) {
             struct lint_finding *finding =
                 lint_find(lint, PIN044, NULL, NULL, NULL, "the pin set %s was removed",
-                          before->sets[i]->name);
+                          old_pins->sets[i]->name);
             if (finding != NULL) {
-                finding->file = after->set_count > 0 ? after->sets[0]->file : "";
+                finding->file = pins->set_count > 0 ? pins->sets[0]->file : "";
             }
         }
     }
+}
+
+enum err lint_previous(struct lint *lint, struct err_note *note) {
+    if (lint->config->approval[0] != '\0') {
+        return ERR_NONE; /* whoever runs this names the approval of the whole change */
+    }
+    struct names before, after = {0};
+    enum err err = ERR_NONE;
+    if (names_init(&before, lint->config->previous) && names_init(&after, lint->config->pins)) {
+        compare_policies(lint, &before, &after);
+    } else {
+        err = err_note(note, ERR_RESOURCE, "not enough memory to compare %u pin sets",
+                       lint->config->pins->set_count);
+    }
+    free(before.sorted);
+    free(after.sorted);
+    return err;
 }
