@@ -83,6 +83,17 @@ static void fill_path(struct evidence *evidence, const struct snapshot_path *fro
     }
 }
 
+/* At most: a fleet of a million chains has one path each, mostly. */
+static size_t count_paths(const struct evidence *evidence, const struct snapshot_chain *chain,
+                          uint32_t profile) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < chain->path_count && count < PATHS_MAX; i++) {
+        count += evidence->snapshot->paths[chain->first_path + i].profile ==
+                 evidence->profile_of[profile];
+    }
+    return count;
+}
+
 static struct path_set *paths_of(struct evidence *evidence, const struct snapshot_chain *chain) {
     const struct snapshot *snapshot = evidence->snapshot;
     uint32_t profiles = evidence->trust->count;
@@ -92,7 +103,8 @@ static struct path_set *paths_of(struct evidence *evidence, const struct snapsho
     for (uint32_t p = 0; p < profiles; p++) {
         struct profile_paths *paths = &set->profiles[p];
         paths->failure = PKIX_NOT_CHECKED;
-        paths->paths = arena_alloc(&evidence->arena, PATHS_MAX * sizeof *paths->paths);
+        paths->paths =
+            arena_alloc(&evidence->arena, count_paths(evidence, chain, p) * sizeof *paths->paths);
         for (uint32_t i = chain->first_path; i < chain->first_path + chain->path_count; i++) {
             const struct snapshot_path *path = &snapshot->paths[i];
             if (path->profile == evidence->profile_of[p] && paths->count < PATHS_MAX &&

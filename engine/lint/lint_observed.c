@@ -9,11 +9,11 @@
 
 /* What was seen of one pin, over all targets of its set. */
 struct pin_seen {
-    bool leaf, issuer, anchor;        /* equals a key there, on a path or sent */
-    bool as_certificate;              /* equals the digest of the wrong object */
-    bool decided;                     /* let a path match */
-    bool missing_anchor;              /* TLSA usage 2: on the path, not sent */
-    const struct snapshot_cert *cert; /* that it equals, the one that expires first */
+    bool leaf, issuer, anchor;           /* equals a key there, on a path or sent */
+    bool as_certificate;                 /* equals the digest of the wrong object */
+    bool missing_anchor;                 /* TLSA usage 2: on the path, not sent */
+    const struct snapshot_cert *cert;    /* that it equals, the one that expires first */
+    const struct snapshot_cert *decided; /* that let a path match, the one that expires first */
 };
 
 /* What was seen of one pin set. */
@@ -49,12 +49,13 @@ static bool equals_wrong_object(const struct pin *pin, const struct cert_record 
            span_equal(pin->value, span_of(other, SHA256_LEN));
 }
 
-static void note_cert(struct pass *pass, struct pin_seen *seen, const struct cert_record *record) {
+static void note_cert(const struct pass *pass, const struct snapshot_cert **first,
+                      const struct cert_record *record) {
     const struct snapshot_cert *cert = evidence_cert(pass->evidence, record);
-    if (seen->cert == NULL ||
+    if (*first == NULL ||
         (cert->not_after != DATETIME_NONE &&
-         (seen->cert->not_after == DATETIME_NONE || cert->not_after < seen->cert->not_after))) {
-        seen->cert = cert;
+         ((*first)->not_after == DATETIME_NONE || cert->not_after < (*first)->not_after))) {
+        *first = cert;
     }
 }
 
@@ -70,7 +71,7 @@ static bool note_pins(struct pass *pass, const struct pin_set *set, struct set_s
             pin->leaf |= depth == 0;
             pin->issuer |= depth > 0 && !is_anchor;
             pin->anchor |= depth > 0 && is_anchor;
-            note_cert(pass, pin, record);
+            note_cert(pass, &pin->cert, record);
         }
     }
     return any;
@@ -91,8 +92,8 @@ static bool holds_all_pins(const struct pin_set *set, const struct path *path) {
     return true;
 }
 
-/* TrustKit knows the ASN.1 headers of four kinds of keys; it walks from the leaf and stops at the
-   first match, but blocks at a key that it cannot hash. */
+/* TrustKit knows the ASN.1 headers of four kinds of keys; it walks from the anchor down and stops
+   at the first match, but blocks at a key that it cannot hash. */
 static const char *unsupported_key(const struct pass *pass, const struct pin_set *set,
                                    const struct path *path) {
     static const char *const supported[] = {"rsa-2048", "rsa-4096", "ecdsa-p256", "ecdsa-p384"};
@@ -142,7 +143,9 @@ static void note_path(struct pass *pass, const struct pin_set *set, struct set_s
         bool hit = note_pins(pass, set, seen, path->certs[depth], depth, depth + 1 == path->count);
         seen->off_leaf |= hit && depth > 0;
     }
-    if (!seen->same_path && lint_distinct_pins(set, -1) > 1 && holds_all_pins(set, path)) {
+    /* "3 1 1" and "2 1 1" of one chain are how DANE is run: records change before keys do */
+    if (!seen->same_path && set->client != PIN_CLIENT_DANE && lint_distinct_pins(set, -1) > 1 &&
+        holds_all_pins(set, path)) {
         seen->same_path = true;
         seen->same_path_host = host;
     }
@@ -162,16 +165,37 @@ static bool is_match(enum verdict verdict) {
     return verdict == VERDICT_MATCH || verdict == VERDICT_MATCH_BACKUP;
 }
 
-/* Views of different addresses whose units disagree: two providers, and one of them not pinned. */
+/* Leaves of one issuer, or, where records do not name it, chains that go on alike. */
+static bool have_one_issuer(const struct pass *pass, const struct chain *a, const struct chain *b) {
+    const char *left = evidence_cert(pass->evidence, a->certs[0])->issuer;
+    const char *right = evidence_cert(pass->evidence, b->certs[0])->issuer;
+    if (left[0] != '\0' && right[0] != '\0') {
+        return strcmp(left, right) == 0;
+    }
+    return (a->count > 1) == (b->count > 1) && (a->count < 2 || a->certs[1] == b->certs[1]);
+}
+
+static const struct chain *chain_of(const struct pass *pass, size_t view_count, uint16_t view_idx) {
+    size_t at = 0;
+    while (at + 1 < view_count && pass->views[at].view_idx != view_idx) {
+        at++;
+    }
+    return pass->views[at].chain;
+}
+
+/* Views of different addresses whose units disagree: two providers, and one of them not pinned. Of
+   one issuer they are a renewal that has not come everywhere, which is PIN004's. */
 static bool addresses_disagree(const struct pass *pass, const struct snapshot_target *target,
-                               uint32_t unit_count) {
+                               size_t view_count, uint32_t unit_count) {
     const struct snapshot_view *views = &pass->evidence->snapshot->views[target->first_view];
     for (uint32_t i = 0; i < unit_count; i++) {
         for (uint32_t j = i + 1; j < unit_count; j++) {
             const struct verdict_unit *a = &pass->units[i], *b = &pass->units[j];
             if (is_match(a->verdict) != is_match(b->verdict) && a->profile_idx == b->profile_idx &&
                 strcmp(views[a->view_idx].address, views[b->view_idx].address) != 0 &&
-                views[a->view_idx].key_type == views[b->view_idx].key_type) {
+                views[a->view_idx].key_type == views[b->view_idx].key_type &&
+                !have_one_issuer(pass, chain_of(pass, view_count, a->view_idx),
+                                 chain_of(pass, view_count, b->view_idx))) {
                 return true;
             }
         }
@@ -210,15 +234,16 @@ static void note_judged(struct pass *pass, const struct snapshot_target *target,
                 note_rotating(pass, seen, pass->views[v].chain, unit);
             }
         }
-        if (unit->pin >= set->pins && unit->pin < set->pins + set->pin_count) {
-            seen->pins[unit->pin - set->pins].decided = true;
+        if (unit->pin >= set->pins && unit->pin < set->pins + set->pin_count &&
+            unit->cert != NULL) {
+            note_cert(pass, &seen->pins[unit->pin - set->pins].decided, unit->cert);
         }
         seen->matched++;
     }
     seen->judged++;
     if (verdict->would_be == VERDICT_OFF_PATH) {
         lint_names_add(&seen->off_path, target->pin_host);
-    } else if (addresses_disagree(pass, target, verdict->unit_count)) {
+    } else if (addresses_disagree(pass, target, view_count, verdict->unit_count)) {
         lint_names_add(&seen->providers, target->pin_host);
     } else if (verdict->would_be == VERDICT_PATH_DEPENDENT ||
                (is_match(verdict->would_be) && !verdict->durable)) {
@@ -320,8 +345,9 @@ static void tell_pins(struct pass *pass, const struct pin_set *set, const struct
         }
         if (set->scope == PIN_SCOPE_LEAF && (pin->issuer || pin->anchor) && !pin->leaf) {
             lint_find(lint, PIN008, set, &set->pins[i], NULL,
-                      "%s is the key of %s, a CA: this client compares the leaf alone",
-                      set->pins[i].text, pin->cert->subject);
+                      "%s is %s %s, a CA: this client compares the leaf alone", set->pins[i].text,
+                      set->pins[i].of == PIN_OF_SPKI ? "the key of" : "the certificate of",
+                      pin->cert->subject);
         }
         if (pin->missing_anchor) {
             lint_find(lint, PIN043, set, &set->pins[i], NULL,
@@ -329,11 +355,11 @@ static void tell_pins(struct pass *pass, const struct pin_set *set, const struct
                       set->pins[i].text, pin->cert->subject);
         }
         int64_t until = lint->config->at_unix_s + lint_lead_days(lint, set) * LINT_DAY_S;
-        if (pin->decided && pin->cert != NULL && pin->cert->not_after != DATETIME_NONE &&
-            pin->cert->not_after < until) {
+        const struct snapshot_cert *decided = pin->decided;
+        if (decided != NULL && decided->not_after != DATETIME_NONE && decided->not_after < until) {
             lint_find(lint, PIN023, set, &set->pins[i], NULL,
                       "%s matches %s, which expires on %s: a release takes %lld days",
-                      set->pins[i].text, pin->cert->subject, lint_date(lint, pin->cert->not_after),
+                      set->pins[i].text, decided->subject, lint_date(lint, decided->not_after),
                       (long long)lint_lead_days(lint, set));
         }
     }

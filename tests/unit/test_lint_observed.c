@@ -19,13 +19,15 @@ struct seen {
 };
 
 static bool without_issuer_keys;
+static bool extra_is_cross; /* certificate 9 is another of key 5, which expires first */
 
 static void add_cert(struct snapshot *snapshot, uint32_t number, uint32_t *out) {
     uint8_t digest[SHA256_LEN];
     import_sha256(true, (uint8_t)number, digest);
     *out = snapshot_cert(snapshot, digest);
     struct snapshot_cert *added = &snapshot->certs[*out];
-    import_sha256(false, (uint8_t)number, added->spki_sha256);
+    bool is_cross = extra_is_cross && number == 9;
+    import_sha256(false, is_cross ? 5 : (uint8_t)number, added->spki_sha256);
     static const char *const subjects[] = {"CN=leaf 0", "CN=R11,O=Let's Encrypt,C=US",
                                            "CN=Root 2", "CN=leaf 3",
                                            "CN=CA 4",   "CN=Root 5",
@@ -39,8 +41,8 @@ static void add_cert(struct snapshot *snapshot, uint32_t number, uint32_t *out) 
     bool is_leaf = number == 0 || number == 3 || number == 6;
     added->key = without_issuer_keys && !is_leaf ? "" : keys[number];
     CU_ASSERT(datetime_parse(span_str("2020-01-01"), &added->not_before));
-    CU_ASSERT(
-        datetime_parse(span_str(number == 3 ? "2027-01-20" : "2030-01-01"), &added->not_after));
+    CU_ASSERT(datetime_parse(span_str(number == 3 || is_cross ? "2027-01-20" : "2030-01-01"),
+                             &added->not_after));
 }
 
 static uint32_t add_list(struct snapshot *snapshot, const char *digits, uint32_t *out) {
@@ -107,6 +109,8 @@ static void describe(const struct lint *lint, char *out, size_t size) {
     }
 }
 
+static bool twice; /* two sweeps show the same: each finding is told once */
+
 static void expect_of(const char *sets, const struct seen *seen, size_t count,
                       const char *expected) {
     char policy[4096], found[512];
@@ -122,10 +126,15 @@ static void expect_of(const char *sets, const struct seen *seen, size_t count,
     config.pins = &world->index;
     config.trust = &world->store;
     config.observed[0] = &snapshot;
-    config.observed_count = 1;
+    config.observed[1] = &snapshot;
+    config.observed_count = twice ? 2 : 1;
     CU_ASSERT(datetime_parse(span_str(NOW), &config.at_unix_s));
     CU_ASSERT_EQUAL_FATAL(lint_run(&lint, &config, &note), ERR_NONE);
     describe(&lint, found, sizeof found);
+    for (uint32_t i = 1; i < lint.count; i++) {
+        CU_ASSERT(lint.findings[i].rule != lint.findings[i - 1].rule ||
+                  strcmp(lint.findings[i].message, lint.findings[i - 1].message) != 0);
+    }
     if (strcmp(found, expected) != 0) {
         printf("%s\n  expected %s, found %s\n", sets, expected, found);
         lint_write_text(&lint, stdout, false);
@@ -152,6 +161,9 @@ static void test_match(void) {
 
 static void test_broken(void) {
     expect(SET("", P(7) ", " P(8)), "PIN003");
+    twice = true;
+    expect(SET("", P(7) ", " P(8)), "PIN003");
+    twice = false;
     expect(" - {name: s, hosts: [other.example]," GOOD "pins: [" P(5) ", " P(8) "]}", "PIN038");
 }
 
@@ -187,6 +199,18 @@ static void test_paths(void) {
                                      {"h.a.example", "127.0.0.2", "07", "078", NULL}};
     expect_of(SET("", P(5) ", " P(9)), providers, 2, "PIN036");
     expect_of(SET("", P(5) ", " P(8)), providers, 2, "");
+    /* one CA, and a renewal that has not come to every address: not several providers */
+    const struct seen renewal[] = {{"h.a.example", "127.0.0.1", "64", "645", NULL},
+                                   {"h.a.example", "127.0.0.2", "04", "045", NULL}};
+    expect_of(SET("client: curl, ", P(6) ", " P(8)), renewal, 2, "PIN004");
+}
+
+/* The pin is of a key that two certificates have: what counts is the one on the path. */
+static void test_expiry_of_the_match(void) {
+    const struct seen sent[] = {{"h.a.example", "127.0.0.1", "049", "045", NULL}};
+    extra_is_cross = true;
+    expect_of(SET("", P(5) ", " P(8)), sent, 1, "");
+    extra_is_cross = false;
 }
 
 static void test_key_types(void) {
@@ -225,6 +249,8 @@ static void test_dane(void) {
     expect(SET("client: dane, ", TLSA(5, 2)), "PIN003 PIN043");
     expect(SET("client: dane, ", TLSA(4, 2)), "");
     expect(SET("client: dane, ", TLSA(3, 3)), "PIN023");
+    expect(SET("client: dane, ", TLSA(3, 3) ", " TLSA(4, 2)),
+           "PIN023"); /* one chain: as it is run */
 }
 
 static void test_apple_depth(void) {
@@ -249,7 +275,9 @@ static void test_unknown_profile(void) {
 SUITE_MAIN("lint_observed", {"a match", test_match}, {"broken", test_broken},
            {"pins of one chain", test_not_independent}, {"leaf alone", test_leaf_only},
            {"the wrong object's hash", test_wrong_object}, {"off the path", test_off_path},
-           {"several paths and addresses", test_paths}, {"key types", test_key_types},
-           {"a rotating intermediate", test_rotating}, {"TrustKit's keys", test_trustkit},
-           {"keys that are not known", test_unknown_keys}, {"DANE", test_dane},
-           {"Apple's one label", test_apple_depth}, {"no path", test_unknown_profile})
+           {"several paths and addresses", test_paths},
+           {"what expires is what matched", test_expiry_of_the_match},
+           {"key types", test_key_types}, {"a rotating intermediate", test_rotating},
+           {"TrustKit's keys", test_trustkit}, {"keys that are not known", test_unknown_keys},
+           {"DANE", test_dane}, {"Apple's one label", test_apple_depth},
+           {"no path", test_unknown_profile})
