@@ -78,13 +78,17 @@ static void write_rules(struct sarif *sarif) {
     json_array_end(json);
 }
 
-/* RFC 3986: a relative reference, so that the CI system finds the file in its checkout. */
+/* RFC 3986: a relative reference, so that the CI system finds the file in its checkout; of an
+   absolute path a file URI (RFC 8089), since a relative one cannot begin with a slash (3.4.4). */
 static void write_uri(struct json *json, const char *file) {
     static const char hex[] = "0123456789ABCDEF";
     char uri[4096];
     size_t len = 0;
     while (strncmp(file, "./", 2) == 0) {
-        file += 2;
+        file += 2 + strspn(file + 2, "/");
+    }
+    if (file[0] == '/') {
+        len = (size_t)snprintf(uri, sizeof uri, "file://");
     }
     for (; *file != '\0' && len + 4 < sizeof uri; file++) {
         unsigned char byte = (unsigned char)*file;
@@ -140,9 +144,11 @@ static void write_location(struct json *json, const char *file, uint32_t line, u
 static void write_fingerprint(struct json *json, const struct lint_finding *finding) {
     struct sha256_stream stream;
     uint8_t digest[SHA256_LEN];
+    bool several = finding->rule == PIN034 || finding->rule == PIN044; /* of one set or file */
     const char *parts[] = {lint_rules[finding->rule].id,
-                           finding->set != NULL ? finding->set->name : "",
-                           finding->pin != NULL ? finding->pin->text : "", finding->host};
+                           finding->set != NULL ? finding->set->name : finding->file,
+                           finding->pin != NULL ? finding->pin->text : "", finding->host,
+                           several ? finding->message : ""};
     sha256_stream_init(&stream);
     for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
         sha256_stream_add(&stream, span_of(parts[i], strlen(parts[i]) + 1));

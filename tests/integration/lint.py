@@ -49,7 +49,8 @@ def check_sarif(suite, document, findings):
     suite.equal("rules are named once", len({rule["id"] for rule in rules}), len(rules))
     suite.equal("as many results", len(run["results"]), len(findings))
     for result, finding in zip(run["results"], findings):
-        place = [finding["file"], finding["line"]]
+        path = pathlib.Path(finding["file"])
+        place = [path.as_uri() if path.is_absolute() else finding["file"], finding["line"]]
         (location,) = result["locations"]
         physical = location["physicalLocation"]
         suite.equal("result " + finding["rule"],
