@@ -5,6 +5,7 @@
    DigiCert's first generation ends 2026-04-15). */
 #include "engine/lint/catalogue.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "engine/base/attributes.h"
@@ -61,7 +62,9 @@ static bool has_attribute(const char *subject, const char *type, const char *val
             left++;
             right++;
         }
-        if (*left == '\0' && (!whole || *right == '\0' || *right == ',' || *right == '+')) {
+        bool ended = *right == '\0' || *right == ',' || *right == '+';
+        /* the beginning of a name, not of a word: "Amazon" is not "Amazonia Bank" */
+        if (*left == '\0' && (ended || (!whole && !isalnum((unsigned char)*right)))) {
             return true;
         }
     }

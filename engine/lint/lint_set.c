@@ -1,5 +1,6 @@
 /* What one pin set says about itself: no other set, no chain is looked at. */
 #include <ctype.h>
+#include <strings.h>
 
 #include "engine/base/attributes.h"
 #include "engine/codec/dname.h"
@@ -87,19 +88,29 @@ static void check_pins(struct lint *lint, const struct pin_set *set) {
 
 /* --- PIN020 to PIN022: the pin set's own end --- */
 
+/* People write "iOS" and "MDM". */
+static bool is_one_of_any_case(const char *text, const char *const words[]) {
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_in_the_field(const struct pin_set *set) {
     static const char *const platforms[] = {"android", "ios",   "ipados",  "tvos",       "watchos",
                                             "mobile",  "kiosk", "iot",     "embedded",   "firmware",
                                             "device",  "pos",   "offline", "automotive", NULL};
     return set->client == PIN_CLIENT_ANDROID || set->client == PIN_CLIENT_APPLE ||
            set->client == PIN_CLIENT_TRUSTKIT || set->client == PIN_CLIENT_OKHTTP ||
-           is_one_of(set->platform, platforms);
+           is_one_of_any_case(set->platform, platforms);
 }
 
 static bool is_remote(const char *channel) {
     static const char *const channels[] = {"remote", "remote-config", "ota",     "mdm",
                                            "server", "config",        "hot-fix", NULL};
-    return is_one_of(channel, channels);
+    return is_one_of_any_case(channel, channels);
 }
 
 static void check_expiry(struct lint *lint, const struct pin_set *set) {

@@ -51,18 +51,26 @@ static const char *label_of(const struct pin_set *set) {
                                          : set->name;
 }
 
-/* Entries of one name: the first set against each of the others. */
+#define COMPARED_MAX 16 /* entries of one name that each of the others is held against */
+
+static bool differ(const struct entry *a, const struct entry *b, const uint64_t *hashes) {
+    return a->set != b->set && !pin_same_application(a->set, b->set) &&
+           is_comparable(a->set, b->set) && a->host->pattern == b->host->pattern &&
+           ports_meet(a->host, b->host) && hashes[a->set->idx] != hashes[b->set->idx];
+}
+
+/* Entries of one name: each against those before it, of which the first may be another kind. */
 static void check_differing(struct lint *lint, const struct entry *entries, size_t count,
                             const uint64_t *hashes) {
     for (size_t i = 1; i < count; i++) {
-        const struct pin_set *a = entries[0].set, *b = entries[i].set;
-        if (a != b && !pin_same_application(a, b) && is_comparable(a, b) &&
-            entries[0].host->pattern == entries[i].host->pattern &&
-            ports_meet(entries[0].host, entries[i].host) && hashes[a->idx] != hashes[b->idx]) {
-            lint_find(lint, PIN037, b, NULL, entries[0].host->name,
-                      "%s has other pins here (%s) than in %s (%s)",
-                      lint_host_text(lint, entries[i].host), label_of(b), a->name, label_of(a));
-            return; /* one finding a name: they are brought together at once */
+        for (size_t j = 0; j < i && j < COMPARED_MAX; j++) {
+            const struct pin_set *a = entries[j].set, *b = entries[i].set;
+            if (differ(&entries[j], &entries[i], hashes)) {
+                lint_find(lint, PIN037, b, NULL, entries[0].host->name,
+                          "%s has other pins here (%s) than in %s (%s)",
+                          lint_host_text(lint, entries[i].host), label_of(b), a->name, label_of(a));
+                return; /* one finding a name: they are brought together at once */
+            }
         }
     }
 }

@@ -144,6 +144,9 @@ static void test_expiry(void) {
                TWO "}",
            "");
     expect(" - {name: a, platform: kiosk, hosts: [a.example]," GOOD TWO "}", "PIN022");
+    expect(" - {name: a, platform: iOS, hosts: [a.example]," GOOD TWO "}", "PIN022");
+    expect(" - {name: a, platform: iOS, update: {channel: MDM}, hosts: [a.example]," GOOD TWO "}",
+           "");
     expect(" - {name: a, platform: server, hosts: [a.example]," GOOD TWO "}", "");
 }
 
@@ -215,6 +218,12 @@ static void test_neighbours(void) {
            " - {name: b, application: y, hosts: [a.example]," GOOD
            "pins: [{pin: 'sha256/{2}', role: backup}, 'sha256/{1}']}",
            "");
+    /* the first of them is of another kind: those after it are compared all the same */
+    expect(" - {name: a, client: curl, application: x, hosts: [a.example]," GOOD TWO "}\n"
+           " - {name: b, application: y, hosts: [a.example]," GOOD TWO "}\n"
+           " - {name: c, application: z, hosts: [a.example]," GOOD
+           "pins: ['sha256/{1}', 'sha256/{3}']}",
+           "PIN037");
     expect(" - {name: a, application: x, hosts: ['a.example:443']," GOOD TWO "}\n"
            " - {name: b, application: y, hosts: ['a.example:8443']," GOOD
            "pins: ['sha256/{1}', 'sha256/{3}']}",
@@ -249,6 +258,10 @@ static void test_previous(void) {
          "pins: ['sha256/{1}', 'sha256/{3}']}\n",
          "", 0},
         {" - {name: b, hosts: [a.example]," GOOD TWO "}\n", "", 2}, /* one new, one removed */
+        {" - {name: b, hosts: [b.example]," GOOD TWO "}\n"
+         " - {name: 0, hosts: [c.example]," GOOD TWO "}\n"
+         " - {name: a, hosts: [a.example]," GOOD TWO "}\n",
+         "", 2}, /* it moved, two are new */
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         char policy[2048];
@@ -348,7 +361,17 @@ static void test_reports(void) {
     text = written(&world->lint, 2, &len);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"version\":\"2.1.0\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"startLine\":3"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"uri\":\"policy.yaml\""));
     free(text);
+    static const char *const uris[][2] = {{"/a b/p#1.yaml", "\"file:///a%20b/p%231.yaml\""},
+                                          {".//./p.yaml", "\"p.yaml\""},
+                                          {"c:p.yaml", "\"c%3Ap.yaml\""}};
+    for (size_t i = 0; i < ARRAY_COUNT(uris); i++) {
+        world->lint.findings[0].file = uris[i][0];
+        text = written(&world->lint, 2, &len);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, uris[i][1]));
+        free(text);
+    }
     world_free(world);
 }
 
