@@ -109,7 +109,8 @@ static void describe(const struct lint *lint, char *out, size_t size) {
     }
 }
 
-static bool twice; /* two sweeps show the same: each finding is told once */
+static uint32_t error_count = UINT32_MAX; /* expected; UINT32_MAX: any */
+static bool twice;                        /* two sweeps show the same: each finding is told once */
 
 static void expect_of(const char *sets, const struct seen *seen, size_t count,
                       const char *expected) {
@@ -131,6 +132,7 @@ static void expect_of(const char *sets, const struct seen *seen, size_t count,
     CU_ASSERT(datetime_parse(span_str(NOW), &config.at_unix_s));
     CU_ASSERT_EQUAL_FATAL(lint_run(&lint, &config, &note), ERR_NONE);
     describe(&lint, found, sizeof found);
+    CU_ASSERT(error_count == UINT32_MAX || lint.counts[LINT_ERROR] == error_count);
     for (uint32_t i = 1; i < lint.count; i++) {
         CU_ASSERT(lint.findings[i].rule != lint.findings[i - 1].rule ||
                   strcmp(lint.findings[i].message, lint.findings[i - 1].message) != 0);
@@ -205,6 +207,17 @@ static void test_paths(void) {
     expect_of(SET("client: curl, ", P(6) ", " P(8)), renewal, 2, "PIN004");
 }
 
+/* A listener's pins are not the server's; others that only report do not lock anybody out. */
+static void test_report_only(void) {
+    expect(SET("client: envoy, report_only: true, ", P(6) ", " P(7)), "");
+    expect(SET("client: envoy, ", P(6) ", " P(7)), "PIN003");
+    error_count = 1;
+    expect(SET("client: hpkp, ", P(6) ", " P(7)), "PIN003");
+    error_count = 0;
+    expect(SET("client: hpkp, report_only: true, ", P(6) ", " P(7)), "PIN003");
+    error_count = UINT32_MAX;
+}
+
 /* The pin is of a key that two certificates have: what counts is the one on the path. */
 static void test_expiry_of_the_match(void) {
     const struct seen sent[] = {{"h.a.example", "127.0.0.1", "049", "045", NULL}};
@@ -275,7 +288,7 @@ static void test_unknown_profile(void) {
 SUITE_MAIN("lint_observed", {"a match", test_match}, {"broken", test_broken},
            {"pins of one chain", test_not_independent}, {"leaf alone", test_leaf_only},
            {"the wrong object's hash", test_wrong_object}, {"off the path", test_off_path},
-           {"several paths and addresses", test_paths},
+           {"several paths and addresses", test_paths}, {"report-only", test_report_only},
            {"what expires is what matched", test_expiry_of_the_match},
            {"key types", test_key_types}, {"a rotating intermediate", test_rotating},
            {"TrustKit's keys", test_trustkit}, {"keys that are not known", test_unknown_keys},
