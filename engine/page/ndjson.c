@@ -40,7 +40,10 @@ static enum err read_line(struct ndjson *ndjson, size_t *out_len, struct err_not
         }
         size_t got = strlen(ndjson->buffer + len);
         len += got;
-        if (got == 0 || ndjson->buffer[len - 1] == '\n') {
+        if (got == 0) {
+            return ndjson_fail(ndjson, note, "the line holds a NUL byte");
+        }
+        if (ndjson->buffer[len - 1] == '\n') {
             break;
         }
     }
@@ -79,4 +82,18 @@ const char *ndjson_text(const cJSON *object, const char *name) {
 double ndjson_number(const cJSON *object, const char *name) {
     const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
     return cJSON_IsNumber(member) ? member->valuedouble : 0;
+}
+
+uint64_t ndjson_count(const cJSON *number) {
+    double value = cJSON_IsNumber(number) ? number->valuedouble : 0;
+    return value >= 1 ? (value < NDJSON_COUNT_MAX ? (uint64_t)value : NDJSON_COUNT_MAX) : 0;
+}
+
+uint64_t ndjson_count_of(const cJSON *object, const char *name) {
+    return ndjson_count(cJSON_GetObjectItemCaseSensitive(object, name));
+}
+
+uint16_t ndjson_port(const cJSON *object) {
+    uint64_t port = ndjson_count_of(object, "port");
+    return port <= UINT16_MAX ? (uint16_t)port : 0;
 }

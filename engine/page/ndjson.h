@@ -11,6 +11,8 @@
 #include "engine/base/err.h"
 
 #define NDJSON_LINE_MAX (16u << 20)
+/* Sums of as many as there can be lines stay exact. */
+#define NDJSON_COUNT_MAX (UINT64_C(1) << 48)
 
 struct ndjson {
     FILE *in;
@@ -29,6 +31,12 @@ void ndjson_end(struct ndjson *ndjson);
 /* The member, "" or 0 where it is absent or of another type. */
 const char *ndjson_text(const cJSON *object, const char *name);
 double ndjson_number(const cJSON *object, const char *name);
+/* What counts something: 0 for what is no number, is negative or none at all; at most
+   NDJSON_COUNT_MAX. */
+uint64_t ndjson_count(const cJSON *number);
+uint64_t ndjson_count_of(const cJSON *object, const char *name);
+/* The member "port", 0 for what is no port. */
+uint16_t ndjson_port(const cJSON *object);
 /* ERR_INPUT: "file:line: ...". */
 enum err ndjson_fail(const struct ndjson *ndjson, struct err_note *note, const char *what);
 

@@ -75,7 +75,7 @@ static void list_change(struct diff_page *diff, const cJSON *record, bool regres
                                       .pin_set = copy(ndjson_text(record, "pin_set")),
                                       .detail = copy(ndjson_text(record, "detail")),
                                       .owner = copy(ndjson_text(record, "owner")),
-                                      .port = (uint16_t)ndjson_number(record, "port"),
+                                      .port = ndjson_port(record),
                                       .regression = regression};
 }
 
@@ -97,8 +97,8 @@ static void take_summary(struct diff_page *diff, const cJSON *record) {
     free(diff->after);
     diff->before = copy(ndjson_text(before, "sweep"));
     diff->after = copy(ndjson_text(after, "sweep"));
-    diff->matched = (uint64_t)ndjson_number(record, "matched");
-    diff->unchanged = (uint64_t)ndjson_number(record, "unchanged");
+    diff->matched = ndjson_count_of(record, "matched");
+    diff->unchanged = ndjson_count_of(record, "unchanged");
     diff->summed = true;
 }
 

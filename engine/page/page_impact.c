@@ -61,7 +61,7 @@ static void list_record(struct impact_page *impact, const cJSON *record, uint32_
     }
     char endpoint[300];
     snprintf(endpoint, sizeof endpoint, "%.255s:%u", ndjson_text(record, "host"),
-             (unsigned)ndjson_number(record, "port"));
+             ndjson_port(record));
     impact->worst[outcome][impact->worst_count[outcome]++] =
         (struct listed){.endpoint = copy(endpoint),
                         .pin_set = copy(ndjson_text(record, "pin_set")),
@@ -102,9 +102,9 @@ static void take_summary(struct impact_page *impact, const cJSON *record) {
     }
     cJSON_ArrayForEach(count, outcomes) {
         uint32_t outcome = count->string != NULL ? outcome_of(count->string) : OUTCOME_NAMES;
-        if (outcome < OUTCOME_NAMES && cJSON_IsNumber(count) && count->valuedouble > 0) {
-            tally_add(&impact->authorities, ndjson_text(record, "key"), outcome,
-                      (uint64_t)count->valuedouble);
+        uint64_t number = ndjson_count(count);
+        if (outcome < OUTCOME_NAMES && number > 0) {
+            tally_add(&impact->authorities, ndjson_text(record, "key"), outcome, number);
         }
     }
 }

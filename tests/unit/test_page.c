@@ -1,5 +1,6 @@
 /* The report's parts: what is escaped, what is counted, what is refused. How it looks is
    tests/integration/report.sh's, in a browser. */
+#include "engine/page/ndjson.h"
 #include "engine/page/page.h"
 
 #include <stdio.h>
@@ -285,6 +286,45 @@ static void test_diff_many(void) {
     free(lines);
 }
 
+/* Numbers that no count and no port has. */
+static void test_numbers(void) {
+    struct err_note note;
+    char *page = NULL;
+    CU_ASSERT_EQUAL(
+        records_page(true,
+                     "{\"schema\":1,\"type\":\"change\",\"change\":\"gone\",\"host\":\"a\","
+                     "\"port\":1e300}\n"
+                     "{\"schema\":1,\"type\":\"change\",\"change\":\"gone\",\"host\":\"b\","
+                     "\"port\":-1}\n"
+                     "{\"schema\":1,\"type\":\"diff-summary\",\"matched\":1e300,"
+                     "\"unchanged\":-7}\n",
+                     &page, &note),
+        ERR_NONE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(page, "a:0"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(page, "b:0"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(page, "<b>281,474,976,710,656</b>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(page, "<b>0</b><span>of them unchanged"));
+    free(page);
+}
+
+/* A NUL must not look like the end of the file: what comes after it would be missing. */
+static void test_nul(void) {
+    static const char lines[] = "{\"schema\":1,\"type\":\"impact\",\"outcome\":\"ok\"}\n\0\n"
+                                "{\"schema\":1,\"type\":\"impact\",\"outcome\":\"breaks\"}\n";
+    struct ndjson ndjson;
+    struct err_note note;
+    enum err err;
+    FILE *in = fmemopen((char *)(uintptr_t)lines, sizeof lines - 1, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(in);
+    ndjson_begin(&ndjson, in, "file");
+    CU_ASSERT_PTR_NOT_NULL(ndjson_next(&ndjson, &err, &note));
+    CU_ASSERT_PTR_NULL(ndjson_next(&ndjson, &err, &note));
+    CU_ASSERT_EQUAL(err, ERR_INPUT);
+    CU_ASSERT_STRING_EQUAL(note.text, "file:2: the line holds a NUL byte");
+    ndjson_end(&ndjson);
+    fclose(in);
+}
+
 #define IMPACT(host, outcome, earliest)                                                            \
     "{\"schema\":1,\"type\":\"impact\",\"scenario\":\"leave <ca>\",\"host\":\"" host               \
     "\",\"port\":443,\"pin_set\":\"p\",\"application\":\"\",\"platform\":\"\",\"owner\":\"o\","    \
@@ -319,4 +359,5 @@ static void test_impact(void) {
 SUITE_MAIN("page", {"escapes", test_escapes}, {"counts", test_counts}, {"tally", test_tally},
            {"a sweep", test_sweep}, {"an empty sweep", test_empty_sweep},
            {"its size is bounded", test_size_is_bounded}, {"a diff", test_diff},
-           {"a diff of many changes", test_diff_many}, {"an impact", test_impact})
+           {"a diff of many changes", test_diff_many}, {"an impact", test_impact},
+           {"numbers out of range", test_numbers}, {"a NUL byte", test_nul})
