@@ -118,6 +118,7 @@ struct lint {
     uint32_t count, capacity;
     uint32_t counts[LINT_ERROR + 1]; /* by severity, exceptions left out */
     uint32_t excepted_count;
+    bool has_files;          /* pin sets of several */
     uint32_t judged_targets; /* observed targets that a pin set applies to */
 };
 

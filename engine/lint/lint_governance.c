@@ -1,5 +1,9 @@
 /* PIN03x: what a policy says about the people and the plan behind its pins. A file in which no pin
-   set says it gets one finding, not one for each: most client formats have no place for it. */
+   set says it gets one finding, not one for each. Most client formats have no place for it: there a
+   pin set of the same client and hosts in another file speaks for it, the native policy beside it.
+ */
+#include <stdio.h>
+
 #include "engine/lint/lint_internal.h"
 
 struct question {
@@ -52,6 +56,41 @@ static bool is_excepted(const struct lint *lint, const struct pin_set *set,
     return false;
 }
 
+/* "bank.example" for itself, any name below it for what a pattern brings there. */
+static size_t write_example(const struct pin_host *host, char out[HOST_MAX + 3]) {
+    return (size_t)snprintf(out, HOST_MAX + 3, "%s%.*s",
+                            host->pattern == PIN_PATTERN_NAME ? "" : "x.", HOST_MAX, host->name);
+}
+
+/* Whether other files say it of every host of this set, for the same client. */
+static bool is_answered_beside(const struct lint *lint, const struct question *question,
+                               const struct pin_set *set) {
+    const struct pin_set *found[PIN_SETS_PER_HOST_MAX];
+    for (uint32_t h = 0; h < set->host_count; h++) {
+        char name[HOST_MAX + 3];
+        size_t len = write_example(&set->hosts[h], name);
+        size_t count = pin_index_lookup(lint->config->pins, span_of(name, len),
+                                        set->hosts[h].port != 0 ? set->hosts[h].port : 443, found,
+                                        PIN_SETS_PER_HOST_MAX);
+        bool answered = false;
+        for (size_t i = 0; i < count && i < PIN_SETS_PER_HOST_MAX && !answered; i++) {
+            answered = found[i]->client == set->client && strcmp(found[i]->file, set->file) != 0 &&
+                       question->missing(lint, found[i]) == NULL;
+        }
+        if (!answered) {
+            return false;
+        }
+    }
+    return set->host_count > 0;
+}
+
+/* What is missing; NULL: nothing. */
+static const char *why_missing(const struct lint *lint, const struct question *question,
+                               const struct pin_set *set) {
+    const char *why = question->missing(lint, set);
+    return why != NULL && lint->has_files && is_answered_beside(lint, question, set) ? NULL : why;
+}
+
 static void tell(struct lint *lint, const struct pin_set *set, enum lint_rule_id rule,
                  const char *missing) {
     if (rule == PIN032 && set->last_rehearsal != DATETIME_NONE) {
@@ -69,8 +108,9 @@ static void ask(struct lint *lint, const struct question *question, uint32_t fir
     uint32_t missing = 0;
     bool same = true;
     for (uint32_t i = first; i < end; i++) {
-        const char *why =
-            is_excepted(lint, sets[i], question->rule) ? NULL : question->missing(lint, sets[i]);
+        const char *why = is_excepted(lint, sets[i], question->rule)
+                              ? NULL
+                              : why_missing(lint, question, sets[i]);
         same = same && (what == NULL || why == what);
         what = why != NULL ? why : what;
         missing += why != NULL;
@@ -85,7 +125,7 @@ static void ask(struct lint *lint, const struct question *question, uint32_t fir
         return;
     }
     for (uint32_t i = first; i < end; i++) {
-        const char *why = question->missing(lint, sets[i]);
+        const char *why = why_missing(lint, question, sets[i]);
         if (why != NULL) {
             tell(lint, sets[i], question->rule, why);
         }
@@ -95,6 +135,9 @@ static void ask(struct lint *lint, const struct question *question, uint32_t fir
 void lint_governance(struct lint *lint) {
     const struct pin_index *pins = lint->config->pins;
     uint32_t end;
+    for (uint32_t i = 1; i < pins->set_count && !lint->has_files; i++) {
+        lint->has_files = strcmp(pins->sets[i]->file, pins->sets[0]->file) != 0;
+    }
     for (uint32_t first = 0; first < pins->set_count; first = end) {
         end = first + 1;
         while (end < pins->set_count &&

@@ -70,9 +70,11 @@ const struct lint_rule lint_rules[LINT_RULE_COUNT] = {
     [PIN024] = {"PIN024", "distrusted-ca", "a pinned CA has a distrust date inside the pin's life",
                 "pin a CA that stays, and move before the date", NHI "; NIST CSF 2.0 ID.AM",
                 LINT_WARN, LINT_NEEDS_POLICY},
-    [PIN030] = {"PIN030", "no-rollover-document", "no rollover document",
-                "name it: rollover: https://... (a native policy beside a client's file can)",
-                "NIST CSF 2.0 RC.RP; " NHI, LINT_ERROR, LINT_NEEDS_POLICY},
+    [PIN030] =
+        {"PIN030", "no-rollover-document", "no rollover document",
+         "name it: rollover: https://... (for a client's file, in a native policy given with it: a "
+         "pin set of the same client and hosts)",
+         "NIST CSF 2.0 RC.RP; " NHI, LINT_ERROR, LINT_NEEDS_POLICY},
     [PIN031] = {"PIN031", "no-owner", "no owner or no approver", "name them: owner: and approver:",
                 "NIST CSF 2.0 GV.RR", LINT_ERROR, LINT_NEEDS_POLICY},
     [PIN032] = {"PIN032", "no-rehearsal", "no emergency-rotation rehearsal of late",
