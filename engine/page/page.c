@@ -151,3 +151,42 @@ void page_nothing(struct page *page, const char *what) {
     html_text(page->out, what);
     html_raw(page->out, "</p>\n");
 }
+
+bool page_worst_begin(struct page *page, const struct page_worst *worst, uint64_t total) {
+    char note[120] = "Worst first.";
+    if (total > PAGE_WORST_MAX) {
+        snprintf(note, sizeof note, "Worst first: %d of %llu; the records have all.",
+                 PAGE_WORST_MAX, (unsigned long long)total);
+    }
+    page_section(page, worst->heading, total > 0 ? note : "");
+    if (total == 0) {
+        page_nothing(page, worst->nothing);
+        return false;
+    }
+    fprintf(page->out,
+            "<div class=\"wide\"><table class=\"e\"><caption>%s</caption><thead><tr>"
+            "<th scope=\"col\">endpoint</th><th scope=\"col\">%s</th><th scope=\"col\">pin "
+            "set</th><th scope=\"col\">why</th><th scope=\"col\">owner</th><th scope=\"col\" "
+            "class=\"n\">%s</th></tr></thead><tbody>\n",
+            worst->caption, worst->word, worst->end);
+    return true;
+}
+
+void page_worst_row(struct page *page, const struct page_worst_row *row) {
+    FILE *out = page->out;
+    html_raw(out, "<tr><th scope=\"row\">");
+    html_text(out, row->endpoint);
+    fprintf(out, "</th><td><span class=\"w w-%s\">%s</span></td><td>", row->word, row->word);
+    html_text(out, row->pin_set);
+    html_raw(out, "</td><td>");
+    html_text(out, row->why);
+    html_raw(out, "</td><td>");
+    html_text(out, row->owner);
+    html_raw(out, "</td><td class=\"n\">");
+    html_text(out, row->end[0] != '\0' ? row->end : "\xE2\x80\x93");
+    html_raw(out, "</td></tr>\n");
+}
+
+void page_worst_end(struct page *page) {
+    html_raw(page->out, "</tbody></table></div>\n");
+}

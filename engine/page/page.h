@@ -33,6 +33,21 @@ void page_tiles_end(struct page *page);
 /* "No mismatches." in the place of a table. */
 void page_nothing(struct page *page, const char *what);
 
+/* The table of what is worst, one row each: a section with its heading and what the list leaves out
+   of `total`, or `nothing` in its place; then false, and neither rows nor an end. */
+struct page_worst {
+    const char *heading, *nothing;
+    const char *caption, *word, *end; /* of the table, of its second and of its last column */
+};
+/* "" where there is nothing to say; `word` is a verdict or an outcome, its class gives the colour.
+ */
+struct page_worst_row {
+    const char *endpoint, *word, *pin_set, *why, *owner, *end;
+};
+bool page_worst_begin(struct page *page, const struct page_worst *worst, uint64_t total);
+void page_worst_row(struct page *page, const struct page_worst_row *row);
+void page_worst_end(struct page *page);
+
 /* One sweep: verdicts, owners, CAs, expiry, pin coverage and resilience, keys that many depend on,
    the worst endpoints. */
 enum err page_sweep(struct page *page, const struct snapshot *snapshot,

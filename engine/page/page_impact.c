@@ -109,49 +109,34 @@ static void take_summary(struct impact_page *impact, const cJSON *record) {
     }
 }
 
-static void write_listed(FILE *out, const struct listed *listed, uint32_t outcome) {
-    html_raw(out, "<tr><th scope=\"row\">");
-    html_text(out, listed->endpoint);
-    fprintf(out, "</th><td><span class=\"w w-%s\">%s</span></td><td>", outcome_names[outcome],
-            outcome_names[outcome]);
-    html_text(out, listed->pin_set);
-    html_raw(out, "</td><td>");
-    html_text(out, listed->reason);
-    html_raw(out, "</td><td>");
-    html_text(out, listed->owner);
-    html_raw(out, "</td><td class=\"n\">");
-    html_text(out, listed->earliest[0] != '\0' ? listed->earliest : "\xE2\x80\x93");
-    html_raw(out, "</td></tr>\n");
-}
-
 static void write_worst(struct impact_page *impact) {
+    static const struct page_worst worst = {
+        .heading = "What has to be done first",
+        .nothing = "Nothing: every pin set survives with a pin to spare.",
+        .caption = "Worst outcomes",
+        .word = "outcome",
+        .end = "earliest safe"};
     uint64_t bad = 0;
     uint32_t written = 0;
     for (uint32_t outcome = 0; outcome < WORST_OUTCOMES; outcome++) {
         bad += impact->totals[outcome];
     }
-    char note[120] = "Worst first.";
-    if (bad > PAGE_WORST_MAX) {
-        snprintf(note, sizeof note, "Worst first: %d of %llu; the records have all.",
-                 PAGE_WORST_MAX, (unsigned long long)bad);
-    }
-    page_section(impact->page, "What has to be done first", bad > 0 ? note : "");
-    if (bad == 0) {
-        page_nothing(impact->page, "Nothing: every pin set survives with a pin to spare.");
+    if (!page_worst_begin(impact->page, &worst, bad)) {
         return;
     }
-    html_raw(impact->page->out,
-             "<div class=\"wide\"><table class=\"e\"><caption>Worst outcomes</caption><thead><tr>"
-             "<th scope=\"col\">endpoint</th><th scope=\"col\">outcome</th><th scope=\"col\">pin "
-             "set</th><th scope=\"col\">why</th><th scope=\"col\">owner</th><th scope=\"col\" "
-             "class=\"n\">earliest safe</th></tr></thead><tbody>\n");
     for (uint32_t outcome = 0; outcome < WORST_OUTCOMES; outcome++) {
         for (uint32_t i = 0; i < impact->worst_count[outcome] && written < PAGE_WORST_MAX; i++) {
-            write_listed(impact->page->out, &impact->worst[outcome][i], outcome);
+            const struct listed *listed = &impact->worst[outcome][i];
+            page_worst_row(impact->page, &(struct page_worst_row){.endpoint = listed->endpoint,
+                                                                  .word = outcome_names[outcome],
+                                                                  .pin_set = listed->pin_set,
+                                                                  .why = listed->reason,
+                                                                  .owner = listed->owner,
+                                                                  .end = listed->earliest});
             written++;
         }
     }
-    html_raw(impact->page->out, "</tbody></table></div>\n");
+    page_worst_end(impact->page);
 }
 
 static void write_table(struct impact_page *impact, struct tally *tally, const char *heading,

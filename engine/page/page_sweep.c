@@ -371,14 +371,8 @@ static enum err write_keys(struct sweep_page *sweep, struct err_note *note) {
     return ERR_NONE;
 }
 
-static void write_endpoint(struct sweep_page *sweep, const struct snapshot_target *target) {
-    const struct snapshot *snapshot = sweep->snapshot;
-    FILE *out = sweep->page->out;
-    const struct snapshot_set *worst = NULL;
-    for (uint32_t i = 0; i < target->set_count; i++) {
-        const struct snapshot_set *set = &snapshot->sets[target->first_set + i];
-        worst = worst == NULL || set->verdict < worst->verdict ? set : worst;
-    }
+/* The first end of a leaf that it showed. */
+static int64_t first_end(const struct snapshot *snapshot, const struct snapshot_target *target) {
     int64_t ends = DATETIME_NONE;
     for (uint32_t i = 0; i < target->view_count; i++) {
         const struct snapshot_view *view = &snapshot->views[target->first_view + i];
@@ -391,49 +385,56 @@ static void write_endpoint(struct sweep_page *sweep, const struct snapshot_targe
             ends = leaf->not_after;
         }
     }
-    const char *verdict = verdict_text(target->verdict);
-    html_raw(out, "<tr><th scope=\"row\">");
-    html_format(out, "%s:%u", target->host, target->port);
-    fprintf(out, "</th><td><span class=\"w w-%s\">%s</span></td><td>", verdict, verdict);
-    html_text(out, worst != NULL ? worst->name : "");
-    html_raw(out, "</td><td>");
-    if (target->status != OUTCOME_SUCCESS) {
-        html_text(out, outcome_text(target->status));
-    } else if (worst != NULL && worst->verdict == VERDICT_EXPIRED_PINSET) {
-        html_text(out, "expired on ");
-        html_date(out, worst->expires);
-        html_format(out, "; would be %s", verdict_text(worst->would_be));
-    } else {
-        html_text(out, worst != NULL ? worst->reason : "");
+    return ends;
+}
+
+/* "2027-03-15"; "" if there is none. */
+static void format_date(char text[DATETIME_LEN_MAX], int64_t unix_s) {
+    size_t len = unix_s != DATETIME_NONE ? datetime_format_date(text, unix_s) : 0;
+    text[len] = '\0';
+}
+
+static void write_endpoint(struct sweep_page *sweep, const struct snapshot_target *target) {
+    const struct snapshot *snapshot = sweep->snapshot;
+    const struct snapshot_set *worst = NULL;
+    char endpoint[2048], why[160], date[DATETIME_LEN_MAX];
+    for (uint32_t i = 0; i < target->set_count; i++) {
+        const struct snapshot_set *set = &snapshot->sets[target->first_set + i];
+        worst = worst == NULL || set->verdict < worst->verdict ? set : worst;
     }
-    html_raw(out, "</td><td>");
-    html_text(out, owner_of(snapshot, target));
-    html_raw(out, "</td><td class=\"n\">");
-    html_date(out, ends);
-    html_raw(out, "</td></tr>\n");
+    struct page_worst_row row = {.endpoint = endpoint,
+                                 .word = verdict_text(target->verdict),
+                                 .pin_set = worst != NULL ? worst->name : "",
+                                 .why = worst != NULL ? worst->reason : "",
+                                 .owner = owner_of(snapshot, target),
+                                 .end = date};
+    snprintf(endpoint, sizeof endpoint, "%s:%u", target->host, target->port);
+    if (target->status != OUTCOME_SUCCESS) {
+        row.why = outcome_text(target->status);
+    } else if (worst != NULL && worst->verdict == VERDICT_EXPIRED_PINSET) {
+        format_date(date, worst->expires);
+        snprintf(why, sizeof why, "expired on %s; would be %s", date,
+                 verdict_text(worst->would_be));
+        row.why = why;
+    }
+    format_date(date, first_end(snapshot, target));
+    page_worst_row(sweep->page, &row);
 }
 
 static void write_worst(struct sweep_page *sweep) {
+    static const struct page_worst worst = {.heading = "Endpoints that need somebody",
+                                            .nothing = "None.",
+                                            .caption = "Worst endpoints",
+                                            .word = "verdict",
+                                            .end = "leaf ends"};
     const struct snapshot *snapshot = sweep->snapshot;
     uint64_t bad = 0;
     for (int verdict = 0; verdict <= VERDICT_UNKNOWN; verdict++) {
         bad += sweep->verdicts[verdict];
     }
-    char note[120] = "Worst first.";
-    if (bad > PAGE_WORST_MAX) {
-        snprintf(note, sizeof note, "Worst first: %d of %llu; the records have all.",
-                 PAGE_WORST_MAX, (unsigned long long)bad);
-    }
-    page_section(sweep->page, "Endpoints that need somebody", bad > 0 ? note : "");
-    if (bad == 0) {
-        page_nothing(sweep->page, "None.");
+    if (!page_worst_begin(sweep->page, &worst, bad)) {
         return;
     }
-    html_raw(sweep->page->out,
-             "<div class=\"wide\"><table class=\"e\"><caption>Worst endpoints</caption><thead><tr>"
-             "<th scope=\"col\">endpoint</th><th scope=\"col\">verdict</th><th scope=\"col\">pin "
-             "set</th><th scope=\"col\">why</th><th scope=\"col\">owner</th><th scope=\"col\" "
-             "class=\"n\">leaf ends</th></tr></thead><tbody>\n");
     uint32_t written = 0;
     for (int verdict = 0; verdict <= VERDICT_UNKNOWN && written < PAGE_WORST_MAX; verdict++) {
         uint64_t left = sweep->verdicts[verdict];
@@ -446,7 +447,7 @@ static void write_worst(struct sweep_page *sweep) {
             }
         }
     }
-    html_raw(sweep->page->out, "</tbody></table></div>\n");
+    page_worst_end(sweep->page);
 }
 
 static void write_part(struct sweep_page *sweep) {
