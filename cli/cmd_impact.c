@@ -1,11 +1,10 @@
 /* pinsweep impact: what a scenario does to every pin set of a sweep. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/command.h"
+#include "cli/outfile.h"
 #include "cli/setup.h"
 #include "engine/base/log.h"
 #include "engine/codec/datetime.h"
@@ -18,7 +17,8 @@
 
 struct impact_setup {
     struct setup setup; /* first: its options are ours too */
-    const char *input, *chains_file, *output_file;
+    const char *input, *chains_file;
+    struct outfile output;
     struct scenario scenario;
     struct {
         const char *text;
@@ -26,7 +26,7 @@ struct impact_setup {
     } given[SCENARIO_OPS_MAX]; /* --scenario and --op, in order */
     uint32_t given_count;
     enum impact_form form;
-    bool overwrite, single_failure, list_cas;
+    bool single_failure, list_cas;
     uint64_t limit;
     uint32_t fail_on;
 };
@@ -93,13 +93,13 @@ static bool set_output(void *context, const char *value, const char **out_why) {
 
 static bool set_output_file(void *context, const char *value, const char **out_why) {
     (void)out_why;
-    ((struct impact_setup *)context)->output_file = value;
+    ((struct impact_setup *)context)->output.file = value;
     return true;
 }
 
 static bool set_overwrite(void *context, const char *value, const char **out_why) {
     (void)value, (void)out_why;
-    ((struct impact_setup *)context)->overwrite = true;
+    ((struct impact_setup *)context)->output.overwrite = true;
     return true;
 }
 
@@ -197,23 +197,6 @@ static void print_help(const struct opt_table *table) {
 
 /* --- running --- */
 
-static enum err open_output(const struct impact_setup *setup, FILE **out, struct err_note *note) {
-    struct stat info;
-    const char *file = setup->output_file;
-    *out = stdout;
-    if (file == NULL || strcmp(file, "-") == 0) {
-        return ERR_NONE;
-    }
-    if (!setup->overwrite && stat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
-        return err_note(note, ERR_USAGE, "%s: the file exists and is not empty; say --overwrite",
-                        file);
-    }
-    *out = fopen(file, "we");
-    return *out != NULL
-               ? ERR_NONE
-               : err_note(note, ERR_IO, "%s: cannot be written: %s", file, strerror(errno));
-}
-
 static void list_cas(const struct world *world, FILE *out) {
     for (uint32_t i = 0; i < world->authority_count; i++) {
         const struct world_authority *authority = &world->authorities[i];
@@ -264,7 +247,6 @@ static enum err model(struct impact_setup *setup, const struct snapshot *snapsho
     struct world world;
     struct plan plan = {0};
     struct impact_run *run = NULL;
-    FILE *out = stdout;
     const struct pin_index *pins = &setup->setup.pins;
     int64_t today = setup->setup.config.at_unix_s != DATETIME_NONE
                         ? setup->setup.config.at_unix_s
@@ -277,15 +259,14 @@ static enum err model(struct impact_setup *setup, const struct snapshot *snapsho
         err = impact_run_new(&plan, pins, &run, note);
     }
     if (err == ERR_NONE) {
-        err = open_output(setup, &out, note);
+        err = outfile_open(&setup->output, note);
     }
     if (err == ERR_NONE) {
-        err = write_results(setup, &plan, run, out, out_found, note);
-        if (out != NULL && out != stdout && fclose(out) != 0 && err == ERR_NONE) {
-            err = err_note(note, ERR_IO, "%s: cannot be written: %s", setup->output_file,
-                           strerror(errno));
-        } else if (out == stdout && (fflush(stdout) != 0 || ferror(stdout)) && err == ERR_NONE) {
-            err = err_note(note, ERR_IO, "standard output: cannot be written: %s", strerror(errno));
+        err = write_results(setup, &plan, run, setup->output.out, out_found, note);
+        if (err == ERR_NONE) {
+            err = outfile_close(&setup->output, true, note);
+        } else {
+            outfile_drop(&setup->output);
         }
     }
     impact_run_free(run);

@@ -1,11 +1,10 @@
 /* pinsweep pins lint: what is wrong with a policy before the night it matters. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/outfile.h"
 #include "cli/setup.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
@@ -19,10 +18,11 @@ struct lint_command {
     struct setup setup; /* first: the shared options set it */
     struct lint_config config;
     const char *observed[LINT_SNAPSHOTS_MAX];
-    const char *chains_file, *previous_file, *output_file;
+    const char *chains_file, *previous_file;
+    struct outfile output_file;
     enum lint_output output;
     enum lint_severity fail_on; /* LINT_OFF: nothing fails */
-    bool explain, list_rules, overwrite;
+    bool explain, list_rules;
 
     struct snapshot snapshots[LINT_SNAPSHOTS_MAX];
     uint32_t snapshot_count;
@@ -119,13 +119,13 @@ static bool set_output(void *context, const char *value, const char **out_why) {
 
 static bool set_output_file(void *context, const char *value, const char **out_why) {
     (void)out_why;
-    ((struct lint_command *)context)->output_file = value;
+    ((struct lint_command *)context)->output_file.file = value;
     return true;
 }
 
 static bool set_overwrite(void *context, const char *value, const char **out_why) {
     (void)value, (void)out_why;
-    ((struct lint_command *)context)->overwrite = true;
+    ((struct lint_command *)context)->output_file.overwrite = true;
     return true;
 }
 
@@ -250,49 +250,18 @@ static enum err load(struct lint_command *command, struct err_note *note) {
 
 /* --- output --- */
 
-static FILE *open_output(const struct lint_command *command, struct err_note *note,
-                         enum err *out_err) {
-    struct stat info;
-    if (command->output_file == NULL || strcmp(command->output_file, "-") == 0) {
-        return stdout;
-    }
-    if (!command->overwrite && stat(command->output_file, &info) == 0 && S_ISREG(info.st_mode) &&
-        info.st_size > 0) {
-        *out_err =
-            err_note(note, ERR_USAGE, "%s: the file exists and is not empty; say --overwrite",
-                     command->output_file);
-        return NULL;
-    }
-    FILE *out = fopen(command->output_file, "we");
-    if (out == NULL) {
-        *out_err = err_note(note, ERR_IO, "%s: cannot open for writing: %s", command->output_file,
-                            strerror(errno));
-    }
-    return out;
-}
-
-static enum err close_output(const struct lint_command *command, FILE *out, struct err_note *note) {
-    bool failed = ferror(out) != 0 || fflush(out) != 0;
-    failed = (out != stdout && fclose(out) != 0) || failed;
-    if (failed) {
-        return err_note(note, ERR_IO, "%s: cannot write: %s",
-                        out == stdout ? "standard output" : command->output_file, strerror(errno));
-    }
-    return ERR_NONE;
-}
-
 static int fail(const struct err_note *note, enum err err) {
     log_error("%s", note->text);
     return err_exit_code(err);
 }
 
-static int write_findings(const struct lint_command *command, const struct lint *lint) {
+static int write_findings(struct lint_command *command, const struct lint *lint) {
     struct err_note note;
-    enum err err = ERR_NONE;
-    FILE *out = open_output(command, &note, &err);
-    if (out == NULL) {
+    enum err err = outfile_open(&command->output_file, &note);
+    if (err != ERR_NONE) {
         return fail(&note, err);
     }
+    FILE *out = command->output_file.out;
     switch (command->output) {
     case LINT_OUT_TEXT:
         lint_write_text(lint, out, command->explain);
@@ -305,7 +274,7 @@ static int write_findings(const struct lint_command *command, const struct lint 
         lint_write_sarif(lint, NULL, out);
         break;
     }
-    err = close_output(command, out, &note);
+    err = outfile_close(&command->output_file, true, &note);
     if (err != ERR_NONE) {
         return fail(&note, err);
     }
@@ -319,15 +288,13 @@ static int write_findings(const struct lint_command *command, const struct lint 
 }
 
 /* A policy that cannot be read annotates the pull request too. */
-static int fail_to_load(const struct lint_command *command, enum err err,
-                        const struct err_note *note) {
+static int fail_to_load(struct lint_command *command, enum err err, const struct err_note *note) {
     if (command->output == LINT_OUT_SARIF && (err == ERR_CONFIG || err == ERR_INPUT)) {
         struct err_note output_note;
-        enum err output_err = ERR_NONE;
-        FILE *out = open_output(command, &output_note, &output_err);
-        if (out != NULL) {
-            lint_write_sarif(NULL, note->text, out);
-            output_err = close_output(command, out, &output_note);
+        enum err output_err = outfile_open(&command->output_file, &output_note);
+        if (output_err == ERR_NONE) {
+            lint_write_sarif(NULL, note->text, command->output_file.out);
+            output_err = outfile_close(&command->output_file, true, &output_note);
         }
         if (output_err != ERR_NONE) {
             log_error("%s", output_note.text);

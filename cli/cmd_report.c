@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/outfile.h"
 #include "cli/setup.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
@@ -14,11 +13,9 @@
 #include "engine/page/page.h"
 
 struct report {
-    const char *output_file, *title;
+    const char *title;
     int64_t at_unix_s;
-    bool overwrite;
-    FILE *out;
-    char temporary[4096];
+    struct outfile output;
 };
 
 /* What an input turned out to be. */
@@ -26,7 +23,7 @@ enum report_kind { REPORT_SWEEP, REPORT_DIFF, REPORT_IMPACT };
 
 static bool set_output_file(void *context, const char *value, const char **out_why) {
     *out_why = "give a file name";
-    ((struct report *)context)->output_file = value;
+    ((struct report *)context)->output.file = value;
     return value[0] != '\0';
 }
 
@@ -43,7 +40,7 @@ static bool set_at(void *context, const char *value, const char **out_why) {
 
 static bool set_overwrite(void *context, const char *value, const char **out_why) {
     (void)value, (void)out_why;
-    ((struct report *)context)->overwrite = true;
+    ((struct report *)context)->output.overwrite = true;
     return true;
 }
 
@@ -124,7 +121,7 @@ static enum err write_page(struct report *report, char **files, int count, struc
         len += snprintf(subtitle + len, sizeof subtitle - (size_t)len, "%s%s", i > 0 ? ", " : "",
                         files[i]);
     }
-    page_begin(&page, report->out, report->title, subtitle, now);
+    page_begin(&page, report->output.out, report->title, subtitle, now);
     enum err err = ERR_NONE;
     for (int i = 0; i < count && err == ERR_NONE; i++) {
         enum report_kind kind = kind_of(files[i]);
@@ -135,50 +132,9 @@ static enum err write_page(struct report *report, char **files, int count, struc
     return err;
 }
 
-/* --- output: beside its place first, so that a page is there whole or not at all --- */
-
-static enum err open_output(struct report *report, struct err_note *note) {
-    struct stat info;
-    if (strcmp(report->output_file, "-") == 0) {
-        report->out = stdout;
-        return ERR_NONE;
-    }
-    bool exists = stat(report->output_file, &info) == 0;
-    if (exists && !report->overwrite && (!S_ISREG(info.st_mode) || info.st_size > 0)) {
-        return err_note(note, ERR_USAGE, "%s: the file exists and is not empty; say --overwrite",
-                        report->output_file);
-    }
-    int len = snprintf(report->temporary, sizeof report->temporary, "%s.%ld.new",
-                       report->output_file, (long)getpid());
-    report->out = len < (int)sizeof report->temporary ? fopen(report->temporary, "wxe") : NULL;
-    if (report->out == NULL) {
-        return err_note(note, ERR_IO, "%s: cannot open for writing: %s", report->output_file,
-                        strerror(errno));
-    }
-    return ERR_NONE;
-}
-
-static enum err close_output(struct report *report, enum err err, struct err_note *note) {
-    bool failed = ferror(report->out) != 0 || fflush(report->out) != 0;
-    bool is_file = report->out != stdout;
-    failed = (is_file && fclose(report->out) != 0) || failed;
-    if (is_file && err == ERR_NONE && !failed) {
-        failed = rename(report->temporary, report->output_file) != 0;
-    }
-    int error_number = errno;
-    if (is_file && (err != ERR_NONE || failed)) {
-        unlink(report->temporary);
-    }
-    if (err == ERR_NONE && failed) {
-        return err_note(note, ERR_IO, "%s: cannot write: %s",
-                        is_file ? report->output_file : "standard output", strerror(error_number));
-    }
-    return err;
-}
-
 int cmd_report(int argc, char **argv) {
     struct report report = {
-        .output_file = "report.html", .title = "pinsweep report", .at_unix_s = DATETIME_NONE};
+        .output = {.file = "report.html"}, .title = "pinsweep report", .at_unix_s = DATETIME_NONE};
     const struct opt *const parts[] = {report_options, NULL};
     struct opt_table table = {.parts = parts, .context = &report};
     struct err_note note;
@@ -196,15 +152,19 @@ int cmd_report(int argc, char **argv) {
                   "verdicts.ndjson -o report.html");
         return 2;
     }
-    enum err err = open_output(&report, &note);
+    enum err err = outfile_open(&report.output, &note);
     if (err == ERR_NONE) {
         err = write_page(&report, argv, operand_count, &note);
-        err = close_output(&report, err, &note);
+        if (err == ERR_NONE) {
+            err = outfile_close(&report.output, true, &note);
+        } else {
+            outfile_drop(&report.output);
+        }
     }
     if (err != ERR_NONE) {
         log_error("%s", note.text);
-    } else if (report.out != stdout) {
-        log_info("%s", report.output_file);
+    } else if (!outfile_is_standard(&report.output)) {
+        log_info("%s", report.output.file);
     }
     return err_exit_code(err);
 }

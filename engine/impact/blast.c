@@ -1,6 +1,5 @@
 #include "engine/impact/blast.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -299,9 +298,6 @@ enum err blast_report_write(struct blast_report *report, struct err_note *note) 
     if (err == ERR_NONE) {
         report->endpoints_without_spare = blast.endpoint_count;
         blast_write(&blast, report);
-        if (fflush(report->out) != 0 || ferror(report->out)) {
-            err = err_note(note, ERR_IO, "the results cannot be written: %s", strerror(errno));
-        }
     }
     free(blast.keys);
     free(blast.slots);

@@ -1,6 +1,5 @@
 #include "engine/impact/impact_report.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #include "engine/codec/datetime.h"
@@ -119,8 +118,5 @@ enum err impact_report_write(struct impact_report *report, struct err_note *note
     impact_write_sums(report);
     free(order.outcomes);
     free(order.slots);
-    if (fflush(report->out) != 0 || ferror(report->out)) {
-        return err_note(note, ERR_IO, "the results cannot be written: %s", strerror(errno));
-    }
     return ERR_NONE;
 }

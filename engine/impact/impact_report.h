@@ -25,7 +25,8 @@ struct impact_report {
     struct rollup rollup;
 };
 
-/* ERR_IO if `out` cannot be written, ERR_RESOURCE. */
+/* ERR_RESOURCE if memory ran out. Whether `out` took all is told by its error indicator (ferror()),
+   once it is flushed. */
 enum err impact_report_write(struct impact_report *report, struct err_note *note) MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,9 @@ def evidence(name, records):
     check.same(f"{name}: of which pin set", (worse["before"]["verdict"], worse["after"]["verdict"]),
                ("match", "mismatch"))
     check(f"{name}: owner", worse["owner"] == "owner-0" and worse["pin_set"] != "", worse)
+    check(f"{name}: which pin matched", worse["before"]["pin"].startswith("sha256/"), worse)
+    check.same(f"{name}: why none does now", (worse["after"]["pin"], worse["after"]["reason"]),
+               ("", "no pin on the path"))
 
 
 # --- metrics ---
@@ -241,12 +245,54 @@ def ends(place):
           late.out)
 
 
+def outputs(place):
+    """-o FILE of every command that writes at its end: refused, replaced, or left as it was."""
+    sure = "--policy", "policy.yaml", "--trust", "fleet=trust.pem"
+    commands = {"diff": ("diff", "first.ndjson", "second.ndjson"), "report": ("report", "second.ndjson"),
+                "expiry": ("expiry", "--from", "second.ndjson", *sure, "--within", "all", "--limit", "100000"),
+                "impact": ("impact", "second.ndjson", *sure, "--single-failure", "--output", "ndjson"),
+                "lint": ("pins", "lint", *sure, "--output", "sarif")}
+    for name, command in commands.items():
+        file = place.path(name + ".out")
+        with open(file, "w", encoding="ascii") as old:
+            old.write("old\n")
+        os.chmod(file, 0o640)
+        result = place.run(*command, "-o", file)
+        check.same(f"{name}: what is there is refused", (result.code, place.read(file)), (2, "old\n"), result.text)
+        check(f"{name}: and that is said",
+              f"{file}: the file exists and is not empty; say --overwrite" in result.text, result.text)
+        result = driving.run(*command, "-o", file, "--overwrite", cwd=place.folder,
+                             limits=[(resource.RLIMIT_FSIZE, 100)])
+        check.same(f"{name}: no room leaves it as it was", (result.code, place.read(file)), (4, "old\n"), result.text)
+        check(f"{name}: and that is said too", f"{file}: cannot be written: File too large" in result.text, result.text)
+        result = place.run(*command, "-o", file, "--overwrite")
+        check(f"{name}: --overwrite replaces it", result.code in (0, 1) and "old\n" not in place.read(file)[:4],
+              result.text)
+        check.same(f"{name}: with its permissions", os.stat(file).st_mode & 0o777, 0o640)
+        check(f"{name}: clean", result.is_clean(), result.text)
+        os.truncate(file, 0)
+        check(f"{name}: an empty file is no loss", place.run(*command, "-o", file).code in (0, 1))
+        check(f"{name}: nor is a device", place.run(*command, "-o", "/dev/null").code in (0, 1))
+        result = place.run(*command, "-o", "/dev/full")
+        check(f"{name}: a device that is full",
+              result.code == 4 and "/dev/full: cannot be written: No space left on device" in result.text, result.text)
+        result = place.run(*command, "-o", "nowhere/out")
+        check(f"{name}: a folder that is not there",
+              result.code == 4 and "nowhere/out: cannot be written: No such file or directory" in result.text,
+              result.text)
+        link = place.path(name + ".link")
+        os.symlink(file, link)
+        check(f"{name}: a link is followed", place.run(*command, "-o", link, "--overwrite").code in (0, 1)
+              and os.path.islink(link))
+    check.same("nothing is left beside", [name for name in os.listdir(place.folder) if name.endswith(".new")], [])
+
+
 def main():
     with driving.folder() as folder:
         place = Place(folder)
         fleets = make(place)
         try:
-            for part in nights, ends, metrics, metrics_stay:
+            for part in nights, ends, outputs, metrics, metrics_stay:
                 check.part(part, place)
         finally:
             for fleet in fleets:
