@@ -82,16 +82,20 @@ sqlite3 *store_db(const struct store *store) {
 
 /* --- what the file is, before SQLite touches it --- */
 
+/* SQLite keeps it beside the file itself, not beside a link to it. */
 static bool has_wal(const struct store *store) {
-    char name[4096];
+    char place[PATH_MAX], name[PATH_MAX + 8];
     struct stat info;
-    return (size_t)snprintf(name, sizeof name, "%s-wal", store->file) < sizeof name &&
-           stat(name, &info) == 0 && info.st_size > 0;
+    if (realpath(store->file, place) == NULL) {
+        return false;
+    }
+    snprintf(name, sizeof name, "%s-wal", place);
+    return stat(name, &info) == 0 && info.st_size > 0;
 }
 
 /* A file with something in it. While there is a -wal, the file itself may be shorter than it will
    be: a checkpoint was cut off, and is done again at opening. */
-static enum err check_header(const struct store *store, off_t size, struct err_note *note) {
+static enum err check_header(const struct store *store, struct err_note *note) {
     static const char magic[16] = "SQLite format 3";
     uint8_t header[HEADER_BYTES];
     ssize_t got = pread(store->fd, header, sizeof header, 0);
@@ -116,10 +120,12 @@ static enum err check_header(const struct store *store, off_t size, struct err_n
     }
     uint32_t page = (uint32_t)header[16] << 8 | header[17], pages = read_u32(header + 28);
     page = page == 1 ? 65536 : page;
-    if (!has_wal(store) && (uint64_t)size < (uint64_t)pages * page) {
+    struct stat info; /* asked last: a sweep that ends meanwhile makes the file longer first */
+    if (!has_wal(store) && fstat(store->fd, &info) == 0 &&
+        (uint64_t)info.st_size < (uint64_t)pages * page) {
         return err_note(note, ERR_CONFIG,
                         "%s: the store is damaged (%lld bytes of %llu are there)" LEFT, store->file,
-                        (long long)size, (unsigned long long)pages * page);
+                        (long long)info.st_size, (unsigned long long)pages * page);
     }
     return ERR_NONE;
 }
@@ -150,22 +156,28 @@ static enum err take_file(struct store *store, bool *out_empty, bool *out_create
     if (!S_ISREG(info.st_mode)) {
         return err_note(note, ERR_CONFIG, "%s: a store is a file; this is none", store->file);
     }
-    *out_empty = info.st_size == 0 && !has_wal(store);
-    if (store->mode == STORE_READ && *out_empty) {
-        return err_note(note, ERR_CONFIG, "%s: this is no store of pinsweep: the file is empty",
-                        store->file);
-    }
-    if (!*out_empty) {
-        enum err err = check_header(store, info.st_size, note);
-        if (err != ERR_NONE) {
-            return err;
-        }
-    }
     if (store->mode == STORE_WRITE && !lock_file(store)) {
         return err_note(note, ERR_USAGE,
                         "%s: another sweep is writing into this store; wait for its end, or give a "
                         "store of its own",
                         store->file);
+    }
+    *out_empty = fstat(store->fd, &info) == 0 && info.st_size == 0;
+    if (*out_empty && has_wal(store)) {
+        return err_note(note, ERR_CONFIG,
+                        "%s: the store is gone or empty, but its %s-wal is there, with what was "
+                        "written last; put the store back beside it, or remove it to begin anew",
+                        store->file, store->file);
+    }
+    if (store->mode == STORE_READ && *out_empty) {
+        return err_note(note, ERR_CONFIG, "%s: this is no store of pinsweep: the file is empty",
+                        store->file);
+    }
+    if (!*out_empty) {
+        enum err err = check_header(store, note);
+        if (err != ERR_NONE) {
+            return err;
+        }
     }
     return ERR_NONE;
 }

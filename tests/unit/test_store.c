@@ -147,6 +147,51 @@ static void test_no_store(void) {
     check_refused(ERR_CONFIG, "version 7");
 }
 
+/* Who removes a store that was killed, and not its log, is told so; nothing is left behind. */
+static void test_left_over_log(void) {
+    make_names();
+    int fd = open(wal_file, O_WRONLY | O_CREAT, 0600);
+    CU_ASSERT_EQUAL(write(fd, "log", 3), 3);
+    close(fd);
+    struct store *store = NULL;
+    struct err_note note = {""};
+    CU_ASSERT_EQUAL(store_open(file, STORE_WRITE, &store, &note), ERR_CONFIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "-wal is there"));
+    CU_ASSERT_NOT_EQUAL(access(file, F_OK), 0);
+    CU_ASSERT_EQUAL(access(wal_file, F_OK), 0);
+    write_file("", 0);
+    CU_ASSERT_EQUAL(store_open(file, STORE_WRITE, &store, &note), ERR_CONFIG);
+    CU_ASSERT_EQUAL(store_open(file, STORE_READ, &store, &note), ERR_CONFIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "-wal is there"));
+    CU_ASSERT_EQUAL(access(file, F_OK), 0);
+    CU_ASSERT_EQUAL(access(wal_file, F_OK), 0);
+}
+
+/* Its log is beside the file, not beside the link: with it, a file that is still short is good. */
+static void test_linked(void) {
+    make_names();
+    store_close(open_store(STORE_WRITE));
+    char link[80];
+    snprintf(link, sizeof link, "%s/link.db", folder);
+    CU_ASSERT_EQUAL(symlink(file, link), 0);
+    struct store *store = open_store(STORE_WRITE), *linked = NULL;
+    struct err_note note = {""};
+    CU_ASSERT_EQUAL(store_exec(store, "CREATE TABLE more (id)", &note), ERR_NONE);
+    struct stat info;
+    CU_ASSERT_TRUE(stat(wal_file, &info) == 0 && info.st_size > 0);
+    CU_ASSERT_TRUE(stat(file, &info) == 0 && truncate(file, info.st_size - 4096) == 0);
+    pid_t child = fork(); /* one handle of a file in a process */
+    if (child == 0) {
+        bool opened = store_open(link, STORE_READ, &linked, &note) == ERR_NONE;
+        _exit(opened || strstr(note.text, "bytes of") == NULL ? 0 : 1);
+    }
+    int status = -1;
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+    store_close(store);
+    unlink(link);
+}
+
 static void test_damaged(void) {
     make_names();
     store_close(open_store(STORE_WRITE));
@@ -232,5 +277,6 @@ static void test_find(void) {
 
 SUITE_MAIN("store", {"made, and opened again", test_made_and_opened_again},
            {"words of other programs", test_words_of_others}, {"what is no store", test_no_store},
+           {"a log without its store", test_left_over_log}, {"by a link", test_linked},
            {"what is damaged", test_damaged}, {"one sweep at a time", test_locked},
            {"finding a sweep", test_find})
