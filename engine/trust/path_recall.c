@@ -33,6 +33,17 @@ static bool begins_at_leaf(const struct chain *chain, const struct trust_profile
            memcmp(anchor->cert_sha256, chain->certs[0]->cert_sha256, SHA256_LEN) == 0;
 }
 
+/* No certificate twice, and each named as the issuer of the one below. Names that are equal only by
+   RFC 5280 section 7.1 (case, spaces) do not fit here: such paths are verified each time. */
+static bool may_follow(const struct path *path, uint32_t count, const struct cert_record *cert) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (memcmp(path->certs[i]->cert_sha256, cert->cert_sha256, SHA256_LEN) == 0) {
+            return false;
+        }
+    }
+    return span_equal(path->certs[count - 1]->fields.issuer, cert->fields.subject);
+}
+
 /* One path from its references: from the leaf to an anchor, each certificate in its place. */
 static bool fill_path(const struct chain *chain, const struct trust_profile *profile,
                       const uint16_t *refs, uint32_t count, struct path *out) {
@@ -50,6 +61,9 @@ static bool fill_path(const struct chain *chain, const struct trust_profile *pro
             return false;
         }
         const struct cert_fields *fields = &cert->fields;
+        if (i > 0 && !may_follow(out, i, cert)) {
+            return false;
+        }
         out->certs[i] = cert;
         out->not_before =
             out->not_before > fields->not_before ? out->not_before : fields->not_before;

@@ -142,6 +142,22 @@ static void test_does_not_fit(void) {
         pki_describe(&pki, &set->profiles[0], text, sizeof text);
         CU_ASSERT_STRING_EQUAL(text, "leaf>I2>S, leaf>I>R");
     }
+    /* right in shape, but loops, or anchors that did not issue what is below */
+    static const uint16_t shapes[][5] = {{3, 0, 1, 0x8001, 0},
+                                         {4, 0, 1, 1, 0x8000},
+                                         {4, 0, 1, 2, 0x8000},
+                                         {4, 0, 0, 1, 0x8000},
+                                         {2, 0, 0x8000, 0, 0}};
+    for (size_t i = 0; i < ARRAY_COUNT(shapes); i++) {
+        memcpy(remembered.refs[0], shapes[i], sizeof shapes[i]);
+        remembered.recall[0].path_count = 1;
+        remembered.recall[0].ref_count = shapes[i][0] + 1u;
+        const struct path_set *set = build_again(chain);
+        CU_ASSERT_FALSE(set->known);
+        pki_describe(&pki, &set->profiles[0], text, sizeof text);
+        CU_ASSERT_STRING_EQUAL(text, "leaf>I2>S, leaf>I>R");
+    }
+    remembered.recall[0] = good;
     memcpy(remembered.refs[0], refs, sizeof refs);
     for (size_t len = 0; len < good.ref_count; len++) {
         remembered.recall[0].ref_count = len;
