@@ -7,6 +7,8 @@
 
 #define REFS_MAX (PATHS_MAX * (1 + PATH_CERTS_MAX))
 
+#define DETAIL_MAX (sizeof((struct profile_paths *)NULL)->detail - 1)
+
 struct store_path_set {
     uint16_t ref_count;
     uint8_t path_count, failure;
@@ -180,7 +182,8 @@ static bool keep_set(struct loader *loader, const uint8_t chain_id[SHA256_LEN],
             return false;
         }
     }
-    size_t refs_len = loader->ref_count * sizeof loader->refs[0], detail_len = strlen(detail);
+    size_t refs_len = loader->ref_count * sizeof loader->refs[0],
+           detail_len = strnlen(detail, DETAIL_MAX);
     struct store_path_set *set =
         arena_alloc(&recall->arena, sizeof *set + refs_len + detail_len + 1);
     set->ref_count = (uint16_t)loader->ref_count;
@@ -188,7 +191,9 @@ static bool keep_set(struct loader *loader, const uint8_t chain_id[SHA256_LEN],
     set->failure = (uint8_t)failure;
     set->truncated = truncated;
     memcpy(set->refs, loader->refs, refs_len);
-    memcpy(set->refs + loader->ref_count, detail, detail_len + 1);
+    char *set_detail = (char *)(set->refs + loader->ref_count);
+    memcpy(set_detail, detail, detail_len);
+    set_detail[detail_len] = '\0';
     recall->sets[profile_idx][chain->row] = set;
     return true;
 }
@@ -222,10 +227,13 @@ static bool take_row(struct loader *loader, sqlite3_stmt *statement) {
     if (known == NULL || failure < 0) {
         return true;
     }
-    known->profiles |= 1u << profile_idx;
     loader->cert_count = read_certificates(text_of(statement, 2), loader->certs);
-    return loader->cert_count == 0 || writer->recall.chains.count >= STORE_RECALL_MAX ||
-           !read_paths(loader, (uint32_t)profile_idx, text_of(statement, 4)) ||
+    if (loader->cert_count == 0 ||
+        !read_paths(loader, (uint32_t)profile_idx, text_of(statement, 4))) {
+        return true; /* verified anew, and then written over */
+    }
+    known->profiles |= 1u << profile_idx;
+    return writer->recall.chains.count >= STORE_RECALL_MAX ||
            keep_set(loader, id, (uint32_t)profile_idx, failure,
                     sqlite3_column_int(statement, 7) != 0, text_of(statement, 6));
 }

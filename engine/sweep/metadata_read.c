@@ -6,8 +6,10 @@
 
 static uint64_t number_of(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    /* doubles count exactly to 2^53 */
-    return cJSON_IsNumber(item) && item->valuedouble > 0 ? (uint64_t)item->valuedouble : 0;
+    /* doubles count exactly to 2^53; what is more (or NaN) was never counted */
+    return cJSON_IsNumber(item) && item->valuedouble > 0 && item->valuedouble <= 0x1p53
+               ? (uint64_t)item->valuedouble
+               : 0;
 }
 
 static double real_of(const cJSON *object, const char *key) {
