@@ -26,6 +26,7 @@
 #define STORE_SWEEP_SHIFT 34
 #define STORE_VIEW_SHIFT 7
 #define STORE_SET_SHIFT 10
+#define STORE_SWEEPS_MAX (1 << 19) /* keys of sweeps are smaller: judgements' keys fit 63 bits */
 _Static_assert(VIEWS_MAX <= 1 << STORE_VIEW_SHIFT, "a view's key holds its place");
 _Static_assert(PIN_SETS_PER_HOST_MAX <= 1 << STORE_SET_SHIFT, "a judgement's key holds its place");
 

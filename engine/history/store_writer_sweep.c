@@ -1,5 +1,7 @@
 /* The sweep's own row: begun, found again, gone on with. */
 #include <cjson/cJSON.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -153,6 +155,7 @@ static enum err take_profiles(struct store_writer *writer, struct err_note *note
 
 /* --- a new sweep --- */
 
+/* Its key is above those of all rows, also of a sweep whose own row somebody deleted. */
 static enum err add_sweep(struct store_writer *writer, const struct keeper_sweep *sweep,
                           struct err_note *note) {
     const struct sweep_config *config = sweep->config;
@@ -161,11 +164,13 @@ static enum err add_sweep(struct store_writer *writer, const struct keeper_sweep
     sqlite3_stmt *statement;
     enum err err =
         store_prepare(writer->store,
-                      "INSERT INTO sweep (name, state, runs, version, boringssl, arguments, "
+                      "INSERT INTO sweep (id, name, state, runs, version, boringssl, arguments, "
                       "settings, seed, input, input_sha256, judged_at, started_ms, targets, "
                       "output_file, output_len, chains_file, chains_len, metadata) "
-                      "VALUES (?1, 'running', 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, "
-                      "?12, 0, ?13)",
+                      "VALUES (1 + max(coalesce((SELECT max(id) FROM sweep), 0), "
+                      "coalesce((SELECT max(id) FROM target) >> ?14, 0)), "
+                      "?1, 'running', 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, 0, ?12, 0, "
+                      "?13)",
                       &statement, note);
     if (err == ERR_NONE) {
         bind_text(statement, 1, sweep->name);
@@ -185,6 +190,7 @@ static enum err add_sweep(struct store_writer *writer, const struct keeper_sweep
         bind_text(statement, 11, sweep->output_file);
         bind_text(statement, 12, sweep->chains_file);
         bind_text(statement, 13, sweep->metadata);
+        sqlite3_bind_int(statement, 14, STORE_SWEEP_SHIFT);
         err = store_writer_run(writer, statement, note);
         writer->sweep = sqlite3_last_insert_rowid(store_db(writer->store));
     }
@@ -259,6 +265,10 @@ static enum err take_row(struct store_writer *writer, sqlite3_stmt *statement,
                         sweep->input, sweep->name);
     }
     writer->sweep = sqlite3_column_int64(statement, 0);
+    if (writer->sweep < 1 || writer->sweep >= STORE_SWEEPS_MAX) {
+        return err_note(note, ERR_CONFIG, "%s: the store is damaged: sweep %s has the key %lld",
+                        store_file(writer->store), sweep->name, (long long)writer->sweep);
+    }
     writer->metadata = strdup(text_of(statement, 7));
     if (writer->metadata == NULL) {
         return err_note(note, ERR_RESOURCE, "not enough memory to resume the sweep");
@@ -332,14 +342,28 @@ enum err store_writer_begin_sweep(struct store_writer *writer, const struct keep
 
 /* --- finding what can be resumed --- */
 
-/* NULL: none. By another name too, as long as it is there. */
-static bool is_same_file(const char *a, const char *b) {
-    struct stat x, y;
-    if (a == NULL || b == NULL) {
-        return a == b;
+/* Whether a name leads to the absolute name that the store has, even if no file is there any more.
+ */
+static bool is_same_place(const char *stored, const char *name) {
+    char copy[PATH_MAX], folder[PATH_MAX], place[2 * PATH_MAX];
+    const char *slash = strrchr(name, '/');
+    if ((size_t)snprintf(copy, sizeof copy, "%s", name) >= sizeof copy ||
+        realpath(dirname(copy), folder) == NULL) {
+        return false;
     }
-    return strcmp(a, b) == 0 ||
-           (stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+    snprintf(place, sizeof place, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder,
+             slash != NULL ? slash + 1 : name);
+    return strcmp(stored, place) == 0;
+}
+
+/* NULL: none. By another name too. */
+static bool is_same_file(const char *stored, const char *name) {
+    struct stat x, y;
+    if (stored == NULL || name == NULL) {
+        return stored == name;
+    }
+    return is_same_place(stored, name) || (stat(stored, &x) == 0 && stat(name, &y) == 0 &&
+                                           x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
 /* Why none of them fits; `last` is the sweep begun last, "" if there is none. */
@@ -377,8 +401,15 @@ enum err store_writer_find(struct store_writer *writer, const char *output_file,
             snprintf(last, sizeof last, "%s", text_of(statement, 0));
             last_done = done;
         }
-        found = !done &&
-                is_same_file((const char *)sqlite3_column_text(statement, 3), output_file) &&
+        bool same = is_same_file((const char *)sqlite3_column_text(statement, 3), output_file);
+        if (same && done && output_file != NULL) {
+            /* It wrote to the file after all that are older: to cut the file back to one of these
+               would take its records away. */
+            snprintf(last, sizeof last, "%s", text_of(statement, 0));
+            last_done = true;
+            break;
+        }
+        found = !done && same &&
                 text_parse_u64(span_str(text_of(statement, 2)), UINT64_MAX, &out->seed);
         if (found) {
             snprintf(out->name, sizeof out->name, "%s", text_of(statement, 0));

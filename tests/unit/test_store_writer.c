@@ -398,6 +398,67 @@ static void test_resumed(void) {
     end_world();
 }
 
+static enum err find(const char *output_file, struct store_resumable *out) {
+    CU_ASSERT_EQUAL_FATAL(store_writer_open(file, &writer, &note), ERR_NONE);
+    enum err err = store_writer_find(writer, output_file, out, &note);
+    store_writer_close(writer);
+    writer = NULL;
+    return err;
+}
+
+/* A later sweep wrote to the file (--append, --overwrite): an older one is not cut back into it. */
+static void test_not_behind_another(void) {
+    make_world();
+    struct keeper_resumed resumed;
+    struct store_resumable found;
+    CU_ASSERT_EQUAL_FATAL(begin("one", false, &resumed), ERR_NONE);
+    end(KEEPER_INTERRUPTED);
+    CU_ASSERT_EQUAL(find("/out", &found), ERR_NONE);
+    CU_ASSERT_EQUAL_FATAL(begin("two", false, &resumed), ERR_NONE);
+    end(KEEPER_INTERRUPTED);
+    CU_ASSERT_EQUAL(find("/out", &found), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(found.name, "two");
+    CU_ASSERT_EQUAL_FATAL(begin("two", true, &resumed), ERR_NONE);
+    end(KEEPER_DONE);
+    CU_ASSERT_EQUAL(find("/out", &found), ERR_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "(the last one, two, ended by itself)"));
+    /* what wrote elsewhere is not in the way */
+    ask("UPDATE sweep SET output_file = '/elsewhere' WHERE name = 'two'");
+    CU_ASSERT_EQUAL(find("/out", &found), ERR_NONE);
+    CU_ASSERT_STRING_EQUAL(found.name, "one");
+    end_world();
+}
+
+/* Keys that somebody's hand left: no row of another sweep is taken for the new one's, and none
+   overflows. */
+static void test_keys(void) {
+    make_world();
+    struct keeper_resumed resumed;
+    CU_ASSERT_EQUAL_FATAL(begin("one", false, &resumed), ERR_NONE);
+    add_target(1, 0, judged_chain("leaf I"), "", 0);
+    put();
+    end(KEEPER_DONE);
+    ask("DELETE FROM sweep_profile");
+    ask("DELETE FROM sweep");
+    CU_ASSERT_EQUAL_FATAL(begin("two", false, &resumed), ERR_NONE);
+    add_target(1, 0, judged_chain("leaf I"), "", 0);
+    put();
+    end(KEEPER_INTERRUPTED);
+    ASK("SELECT id FROM sweep", "2");
+    ASK("SELECT id >> 34 FROM target", "1\n2");
+    sqlite3 *db;
+    CU_ASSERT_EQUAL(sqlite3_open(file, &db), SQLITE_OK);
+    CU_ASSERT_EQUAL(sqlite3_exec(db,
+                                 "PRAGMA ignore_check_constraints = 1;"
+                                 "UPDATE sweep SET id = 1 << 40",
+                                 NULL, NULL, NULL),
+                    SQLITE_OK);
+    sqlite3_close(db);
+    CU_ASSERT_EQUAL(begin("two", true, &resumed), ERR_CONFIG);
+    CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "has the key"));
+    end_world();
+}
+
 /* Chains of the night before: nothing is verified, as long as anchors and program are the same. */
 static void test_remembered(void) {
     make_world();
@@ -422,7 +483,9 @@ static void test_remembered(void) {
                  {"UPDATE profile SET verifier = 'another' WHERE name = 'q'", false},
                  {"SELECT 1", true}, /* verified anew, and remembered */
                  {"UPDATE chain_paths SET paths = '[[1,2,3]'", false},
-                 {"UPDATE chain_paths SET failure = 99", false}};
+                 {"SELECT 1", true}, /* written over */
+                 {"UPDATE chain_paths SET failure = 99", false},
+                 {"UPDATE chain_paths SET detail = printf('%.100000c', 'x')", true}};
     for (size_t c = 0; c < ARRAY_COUNT(cases); c++) {
         ask(cases[c].change);
         CU_ASSERT_EQUAL_FATAL(begin(c % 2 == 0 ? "two" : "three", false, &resumed), ERR_NONE);
@@ -521,5 +584,6 @@ static void test_digests(void) {
 
 SUITE_MAIN("store_writer", {"rows of every kind", test_rows}, {"what decided", test_evidence},
            {"what was not committed", test_undone}, {"a resumed sweep", test_resumed},
+           {"not behind another", test_not_behind_another}, {"keys", test_keys},
            {"remembered paths", test_remembered}, {"a damaged memory", test_damaged_memory},
            {"digests", test_digests})
