@@ -151,9 +151,9 @@ void sweep_plan_tell(const struct sweep_config *config, const struct sweep_plan 
     count_text(start, (uint64_t)plan->sizes.start * plan->workers);
     count_text(files, plan->conns_per_ring);
     count_text(memory, plan->memory_available >> 20);
-    log_info("%u worker%s on %u core%s, %s connections in flight%s%s (bound: %s)", plan->workers,
+    log_info("%u worker%s on %u core%s, %s connection%s in flight%s%s (bound: %s)", plan->workers,
              plan->workers == 1 ? "" : "s", plan->cores, plan->cores == 1 ? "" : "s",
-             grows ? start : conns,
+             grows ? start : conns, plan->concurrency == 1 ? "" : "s",
              grows ? " at first, more while that slows none down, up to " : "", grows ? conns : "",
              plan->bound);
     log_info("open files (ulimit -Hn) allow %s connections a worker, %s MB of memory are free; to "

@@ -113,7 +113,10 @@ static void worker_wait(struct worker *worker) {
         return;
     }
     uint64_t limit_ns = worker->input_waits || work_waits ? WAIT_IDLE_NS : 100 * NS_PER_MS;
-    uint32_t batch = in_flight < WAIT_BATCH_FROM ? 1 : in_flight / BATCH_PER_COMPLETION;
+    /* After a wait in vain for a batch there is none to be gathered. */
+    bool is_quiet = worker->ring.completions == worker->completions_before;
+    worker->completions_before = worker->ring.completions;
+    uint32_t batch = in_flight < WAIT_BATCH_FROM || is_quiet ? 1 : in_flight / BATCH_PER_COMPLETION;
     batch = batch > WAIT_BATCH_MAX ? WAIT_BATCH_MAX : batch;
     if (batch > 1 || conns_hold_secrets(worker->conns)) {
         limit_ns = WAIT_BATCH_NS;

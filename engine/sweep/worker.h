@@ -77,6 +77,7 @@ struct worker {
     bool entry_pending; /* read, but there was no room to start it */
     bool input_ended, input_waits, aborting;
     uint64_t now_ns;
+    uint64_t completions_before; /* the last wait */
     struct sink_block *blocks[SINK_STREAM_COUNT];
     uint64_t block_since_ns[SINK_STREAM_COUNT];
 };
