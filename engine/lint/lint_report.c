@@ -5,10 +5,14 @@
 #include "engine/base/log.h"
 #include "engine/codec/json.h"
 
+/* On one line: a reason of two lines must not look like a finding. */
 static void put(FILE *out, const char *text) {
     char harmless[2048];
     snprintf(harmless, sizeof harmless, "%s", text);
     log_make_harmless(harmless);
+    for (char *at = harmless; *at != '\0'; at++) {
+        *at = *at == '\n' || *at == '\t' ? ' ' : *at;
+    }
     fputs(harmless, out);
 }
 
@@ -67,7 +71,8 @@ void lint_write_summary(const struct lint *lint, FILE *out) {
     fputs("; ", out);
     write_count(out, lint->config->pins->set_count, "pin set", "");
     if (lint->config->observed_count > 0) {
-        fprintf(out, ", %u observed targets", lint->judged_targets);
+        fputs(", ", out);
+        write_count(out, lint->judged_targets, "observed target", " with pins");
     } else {
         fputs(" (no chains: --observed adds what was seen)", out);
     }

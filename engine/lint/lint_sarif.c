@@ -233,6 +233,7 @@ void lint_write_sarif(const struct lint *lint, const char *failure, FILE *out) {
     write_rules(&sarif);
     json_object_end(json);
     json_object_end(json);
+    json_key_text(json, "columnKind", "unicodeCodePoints"); /* 3.14.17: as libyaml counts */
     json_key(json, "invocations");
     json_array_begin(json);
     json_object_begin(json);

@@ -363,6 +363,12 @@ static void test_reports(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"startLine\":3"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"uri\":\"policy.yaml\""));
     free(text);
+    struct pin_exception exception = {.rule = "PIN001", .reason = "r\nx:1: error: forged", ""};
+    world->lint.findings[0].exception = &exception;
+    text = written(&world->lint, 0, &len);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "    accepted: r x:1: error: forged\n"));
+    free(text);
+    world->lint.findings[0].exception = NULL;
     static const char *const uris[][2] = {{"/a b/p#1.yaml", "\"file:///a%20b/p%231.yaml\""},
                                           {".//./p.yaml", "\"p.yaml\""},
                                           {"c:p.yaml", "\"c%3Ap.yaml\""}};
