@@ -80,6 +80,18 @@ static bool is_zone_line(struct span text) {
     return false;
 }
 
+/* "sha256//<43 digits>=" is OkHttp's of a digest that begins with a slash, one in 64; curl has 44
+   characters behind both slashes. */
+static bool is_okhttp_pin(struct span text) {
+    static const char prefix[] = "sha256/";
+    size_t end = 0;
+    while (end < text.len && strchr(" \t\r;", text.data[end]) == NULL) {
+        end++;
+    }
+    return begins(text, prefix) && end == strlen(prefix) + BASE64_SHA256_LEN &&
+           text.data[end - 1] == '=';
+}
+
 /* By the first line that says something. */
 static enum import_format recognise_line(struct span text) {
     struct span line_text = {0};
@@ -94,6 +106,9 @@ static enum import_format recognise_line(struct span text) {
         text_equal_ignore_case(span_of(first.data, first.len < 15 ? first.len : 15),
                                span_str(hpkp))) {
         return IMPORT_HPKP;
+    }
+    if (is_okhttp_pin(second)) {
+        return IMPORT_OKHTTP;
     }
     if (begins(second, "sha256//") || begins(first, "sha256//")) {
         return IMPORT_CURL;

@@ -61,6 +61,28 @@ static void test_cases(void) {
     import_expect(cases, COUNT(cases), IMPORT_AUTO);
 }
 
+/* A digest may begin with a slash: what looks like curl's "sha256//" is not, and the other way. */
+static void test_slash(void) {
+    static const struct {
+        const char *text;
+        enum pin_client client;
+    } lines[] = {
+        {"a.example sha256//Zx9tWtgRk6T6NvZEIr5btJK+AuFeu4kuZ8Z2zunxbc=\n", PIN_CLIENT_OKHTTP},
+        {"a.example\tsha256//Zx9tWtgRk6T6NvZEIr5btJK+AuFeu4kuZ8Z2zunxbc= "
+         "sha256/C5+lpZ7tcVwmwQIMcRtPbsQtWLABXhQzejna0wHFr8M=\r\n",
+         PIN_CLIENT_OKHTTP},
+        {"a.example sha256//C5+lpZ7tcVwmwQIMcRtPbsQtWLABXhQzejna0wHFr8M=\n", PIN_CLIENT_CURL},
+        {"a.example sha256///Zx9tWtgRk6T6NvZEIr5btJK+AuFeu4kuZ8Z2zunxbc=\n", PIN_CLIENT_CURL},
+    };
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        struct import_world *world =
+            import_world_of(span_str(lines[i].text), IMPORT_AUTO, "pins.txt");
+        CU_ASSERT_EQUAL_FATAL(world->err, ERR_NONE);
+        CU_ASSERT_EQUAL(world->index.sets[0]->client, lines[i].client);
+        import_world_free(world);
+    }
+}
+
 static void test_errors(void) {
     static const struct import_bad bad[] = {
         {"", "o.txt:1: there is no pattern with pins in it, so that nothing would be pinned: add "
@@ -136,5 +158,6 @@ static void test_example(void) {
     free(text);
 }
 
-SUITE_MAIN("import_okhttp", {"cases", test_cases}, {"errors", test_errors},
-           {"too many pins", test_too_many}, {"example", test_example})
+SUITE_MAIN("import_okhttp", {"a digest that begins with a slash", test_slash},
+           {"cases", test_cases}, {"errors", test_errors}, {"too many pins", test_too_many},
+           {"example", test_example})
