@@ -133,20 +133,18 @@ bool lint_same_pin(const struct pin *a, const struct pin *b) {
 }
 
 uint32_t lint_distinct_pins(const struct pin_set *set, int list) {
-    uint32_t distinct = 0;
+    const struct pin *first = NULL;
     for (uint32_t i = 0; i < set->pin_count; i++) {
         const struct pin *pin = &set->pins[i];
-        bool counts = pin->role != PIN_BAD && (list < 0 || pin->list == (enum pin_list)list);
-        for (uint32_t j = 0; j < i && counts; j++) {
-            counts = set->pins[j].role == PIN_BAD || !lint_same_pin(&set->pins[j], pin) ||
-                     (list >= 0 && set->pins[j].list != (enum pin_list)list);
+        if (pin->role == PIN_BAD || (list >= 0 && pin->list != (enum pin_list)list)) {
+            continue;
         }
-        distinct += counts;
-        if (distinct > 1) {
-            break; /* nobody asks for more */
+        if (first != NULL && !lint_same_pin(first, pin)) {
+            return 2; /* nobody asks for more */
         }
+        first = first != NULL ? first : pin;
     }
-    return distinct;
+    return first != NULL;
 }
 
 const struct policy_node *lint_extra(struct lint *lint, const struct pin_set *set) {

@@ -31,7 +31,8 @@ const char *lint_date(struct lint *lint, int64_t unix_s);
 const char *lint_host_text(struct lint *lint, const struct pin_host *host);
 /* Lead time and adoption in days, as the set says or the default. */
 int64_t lint_lead_days(const struct lint *lint, const struct pin_set *set);
-/* What the pins of a set have that may match: bad ones left out. */
+/* Of the pins of a set (of that list; -1: of all) that may match, bad ones left out: none, one, or
+   two for more than one. */
 uint32_t lint_distinct_pins(const struct pin_set *set, int list);
 bool lint_same_pin(const struct pin *a, const struct pin *b);
 

@@ -10,10 +10,12 @@ static struct span approval_of(struct lint *lint, const struct pin_set *set) {
     return approval != NULL && approval->kind == POLICY_SCALAR ? approval->text : span_of(NULL, 0);
 }
 
-static bool holds(const struct pin_set *set, const struct pin *pin) {
+/* `place`: where it stands in the other set, and most often here. */
+static bool holds(const struct pin_set *set, const struct pin *pin, uint32_t place) {
     for (uint32_t i = 0; i < set->pin_count; i++) {
-        if (lint_same_pin(&set->pins[i], pin) && set->pins[i].role == pin->role &&
-            set->pins[i].list == pin->list && set->pins[i].tlsa_usage == pin->tlsa_usage) {
+        const struct pin *other = &set->pins[((uint64_t)place + i) % set->pin_count];
+        if (lint_same_pin(other, pin) && other->role == pin->role && other->list == pin->list &&
+            other->tlsa_usage == pin->tlsa_usage) {
             return true;
         }
     }
@@ -24,7 +26,7 @@ static uint32_t count_absent(const struct pin_set *from, const struct pin_set *i
                              const char **out_first) {
     uint32_t absent = 0;
     for (uint32_t i = 0; i < from->pin_count; i++) {
-        if (!holds(in, &from->pins[i])) {
+        if (!holds(in, &from->pins[i], i)) {
             *out_first = absent == 0 ? from->pins[i].text : *out_first;
             absent++;
         }
