@@ -50,6 +50,22 @@ static bool take_alpn(CBS body, CBS *out_name) {
            CBS_len(&list) == 0;
 }
 
+#define EXTENSIONS_MAX 32 /* more than are ever offered */
+
+/* Notes the type; false if it was there before: an extension comes once (RFC 8446 section 4.2). */
+static bool is_first(uint16_t seen[EXTENSIONS_MAX], size_t *seen_count, uint16_t type) {
+    for (size_t i = 0; i < *seen_count; i++) {
+        if (seen[i] == type) {
+            return false;
+        }
+    }
+    if (*seen_count == EXTENSIONS_MAX) {
+        return false;
+    }
+    seen[(*seen_count)++] = type;
+    return true;
+}
+
 /* The extensions of ServerHello and EncryptedExtensions; none that was not asked for. */
 static bool take_extensions(const struct capture *capture, CBS *in, struct server_hello *out) {
     CBS list;
@@ -59,11 +75,13 @@ static bool take_extensions(const struct capture *capture, CBS *in, struct serve
     if (!CBS_get_u16_length_prefixed(in, &list) || CBS_len(in) != 0) {
         return false;
     }
+    uint16_t seen[EXTENSIONS_MAX];
+    size_t seen_count = 0;
     while (CBS_len(&list) > 0) { /* every turn takes four bytes or more */
         uint16_t type;
         CBS body;
         if (!CBS_get_u16(&list, &type) || !CBS_get_u16_length_prefixed(&list, &body) ||
-            !hello_offers_extension(capture->hello, type)) {
+            !hello_offers_extension(capture->hello, type) || !is_first(seen, &seen_count, type)) {
             return false;
         }
         bool good = true;

@@ -1016,6 +1016,34 @@ static void test_every_byte_that_12_signs(void) {
     }
 }
 
+static void add_to_u16(uint8_t *at, size_t more) {
+    size_t value = ((size_t)at[0] << 8 | at[1]) + more;
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* An extension that comes twice: the library's affair, as all that no usual server does. */
+static void test_extension_twice(void) {
+    struct tamper tamper;
+    tamper_init(&tamper, MINT_P256, 0x0303, DEPTH_CAPTURE);
+    size_t len = tamper.run.flight_len;
+    tamper_feed(&tamper, span_of(flight, len));
+    CU_ASSERT_EQUAL_FATAL(tamper.run.tls.state, TLS_DONE);
+    /* Record, message, version and random, session id, suite and compression; then their length. */
+    size_t list_at = 5 + 4 + 2 + 32 + 1 + flight[43] + 3, first_at = list_at + 2;
+    size_t first_len = 4 + ((size_t)flight[first_at + 2] << 8 | flight[first_at + 3]);
+    CU_ASSERT_TRUE_FATAL(len + first_len <= FLIGHT_MAX && flight[5] == 2);
+    memmove(flight + first_at + first_len, flight + first_at, len - first_at);
+    add_to_u16(flight + 3, first_len);
+    add_to_u16(flight + 7, first_len);
+    add_to_u16(flight + list_at, first_len);
+    tamper_feed(&tamper, span_of(flight, len + first_len));
+    CU_ASSERT_EQUAL(tamper.run.tls.state, TLS_FAILED);
+    CU_ASSERT_TRUE(tamper.run.tls.fallback);
+    tls_drained(&tamper.run.tls);
+    run_fini(&tamper.run);
+}
+
 /* A share of low order is refused whoever computes it. */
 static void test_low_order_share(void) {
     static const char *const kernels[] = {"scalar", "ifma"};
@@ -1071,4 +1099,5 @@ SUITE_MAIN("capture", {"the ClientHello is the library's", test_hello_is_the_lib
            {"tampering: every byte that TLS 1.2 signs", test_every_byte_that_12_signs},
            {"order of messages: TLS 1.3", test_order_of_13},
            {"order of messages: TLS 1.2", test_order_of_12},
+           {"an extension twice", test_extension_twice},
            {"a share of low order", test_low_order_share}, {"tags", test_tags})
