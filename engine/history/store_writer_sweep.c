@@ -301,6 +301,7 @@ static enum err resume_sweep(struct store_writer *writer, const struct keeper_sw
     if (err == ERR_NONE) {
         err = store_done_load(writer->store, &writer->done, writer->sweep, sweep->input_lines,
                               &writer->next_target, note);
+        out->targets = (uint64_t)writer->next_target;
     }
     if (err == ERR_NONE) {
         err = store_prepare(writer->store,

@@ -124,6 +124,7 @@ struct keeper_sweep {
 /* Where a resumed sweep stands. */
 struct keeper_resumed {
     uint64_t output_len, chains_len; /* bytes that are committed */
+    uint64_t targets;                /* rows that are */
     int64_t started_ms;
     const char *metadata; /* of the last commit; lives as long as the keeper */
 };

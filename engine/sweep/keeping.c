@@ -179,6 +179,7 @@ static enum err tell_keeper(struct keeping *keeping, const char *arguments, cons
                         sweep.name);
     }
     keeping->base.started_ms = resumed.started_ms;
+    keeping->has_records = resumed.targets > 0;
     keeping->lens[SINK_RECORDS] = resumed.output_len;
     keeping->lens[SINK_CHAINS] = resumed.chains_len;
     return ERR_NONE;

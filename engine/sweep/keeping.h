@@ -24,6 +24,7 @@ struct keeping {
     char *metadata;                   /* METADATA_BYTES_MAX */
     uint64_t lens[SINK_STREAM_COUNT]; /* committed */
     char output_file[PATH_MAX], chains_file[PATH_MAX];
+    bool has_records; /* of the runs before this one */
     bool begun;
 };
 

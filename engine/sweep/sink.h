@@ -56,6 +56,8 @@ struct sink_config {
     bool overwrite, append;
     bool resume; /* go on with files of which so many bytes count; the rest is cut off */
     uint64_t lens[SINK_STREAM_COUNT];
+    const char *sweep_id; /* whose the records of a resumed file must be; NULL: whosever */
+    bool has_records;     /* some of them are within its length */
     struct sink_keeper keeper;
     uint32_t block_count;
 };

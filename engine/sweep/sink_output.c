@@ -26,6 +26,44 @@ static enum err check_last_line(const struct output *output, off_t size, struct 
     return ERR_NONE;
 }
 
+/* Where the line begins that ends just before `end`. */
+static off_t last_line(int fd, off_t end) {
+    char bytes[4096];
+    off_t at = end - 1; /* its own newline */
+    while (at > 0) {
+        off_t from = at > (off_t)sizeof bytes ? at - (off_t)sizeof bytes : 0;
+        ssize_t got = pread(fd, bytes, (size_t)(at - from), from);
+        if (got != (ssize_t)(at - from)) {
+            return 0;
+        }
+        const char *newline = memrchr(bytes, '\n', (size_t)got);
+        if (newline != NULL) {
+            return from + (newline - bytes) + 1;
+        }
+        at = from;
+    }
+    return 0;
+}
+
+/* Whether the records up to `len` are those of the sweep, and what would be cut off behind is not
+   another's: the file may have been replaced, or appended to. Lines begin as report_write() has
+   them. */
+static bool are_own_records(int fd, off_t len, const struct sink_config *config) {
+    static const char any[] = "{\"schema\":1,\"type\":\"verdict\",\"sweep\":\"";
+    char head[sizeof any + 80], there[sizeof head];
+    int head_len = snprintf(head, sizeof head, "%s%s\"", any, config->sweep_id);
+    if (head_len >= (int)sizeof head) {
+        return false;
+    }
+    if (config->has_records &&
+        (pread(fd, there, (size_t)head_len, last_line(fd, len)) != head_len ||
+         memcmp(there, head, (size_t)head_len) != 0)) {
+        return false;
+    }
+    return pread(fd, there, (size_t)head_len, len) != head_len ||
+           memcmp(there, any, sizeof any - 1) != 0 || memcmp(there, head, (size_t)head_len) == 0;
+}
+
 /* The file of a resumed sweep: what counts of it is there, and is all that stays. */
 static enum err output_resume(struct output *output, uint64_t len, struct err_note *note) {
     struct stat info;
@@ -96,6 +134,14 @@ enum err output_resume_all(struct output outputs[SINK_STREAM_COUNT],
         outputs[i].file = config->files[i];
         if (config->files[i] != NULL) {
             err = output_resume(&outputs[i], config->lens[i], note);
+        }
+        if (err == ERR_NONE && config->files[i] != NULL && i == SINK_RECORDS &&
+            config->sweep_id != NULL &&
+            !are_own_records(outputs[i].fd, (off_t)config->lens[i], config)) {
+            err = err_note(note, ERR_USAGE,
+                           "%s: cannot go on with this file: it holds records of another sweep "
+                           "where those of %s should be; nothing was changed",
+                           outputs[i].file, config->sweep_id);
         }
     }
     for (int i = 0; i < SINK_STREAM_COUNT && err == ERR_NONE; i++) {

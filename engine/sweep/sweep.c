@@ -207,6 +207,8 @@ static enum err open_sink(struct run *run, struct err_note *note) {
         .overwrite = config->overwrite,
         .append = config->append,
         .resume = config->resume,
+        .sweep_id = config->sweep_id,
+        .has_records = run->keeping.has_records,
         .keeper = keeping_sink(&run->keeping),
         .block_count = run->plan.workers * BLOCKS_PER_WORKER};
     memcpy(sink.lens, run->keeping.lens, sizeof sink.lens);

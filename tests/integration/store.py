@@ -500,6 +500,9 @@ def resume_refused(world):
     os.truncate(output, length - 1)
     refuse("a shorter output", "does not hold them", same)
     with open(output, "wb") as file:
+        file.write(b"".join(kept).replace(b'"sweep":"2', b'"sweep":"3'))
+    refuse("another's records", "records of another sweep", same)
+    with open(output, "wb") as file:
         file.write(b"".join(kept) + b'{"torn": ')
     result = run(*world.options(store, output), *same)
     check("after all of that it goes on", result.code in (0, 1), result.text)

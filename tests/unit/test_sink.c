@@ -449,6 +449,58 @@ static void test_keeper_fails(void) {
     }
 }
 
+/* Only a file that holds this sweep's records up to there, and no other's behind, is cut back. */
+static void test_resume_own(void) {
+#define RECORD(sweep) "{\"schema\":1,\"type\":\"verdict\",\"sweep\":\"" sweep "\",\"line\":1}\n"
+    static char long_line[20000];
+    int long_len =
+        snprintf(long_line, sizeof long_line,
+                 "%s{\"schema\":1,\"type\":\"verdict\",\"sweep\":\"us\",\"x\":\"%015000d\"}\n",
+                 RECORD("them"), 0);
+    size_t one = strlen(RECORD("us"));
+    const struct {
+        const char *records;
+        size_t len;
+        bool has_records, good;
+    } cases[] = {{RECORD("us"), one, true, true},
+                 {RECORD("us") RECORD("us"), one, true, true},
+                 {RECORD("us") "{\"schema\":1,\"ty", one, true, true},
+                 {RECORD("us") RECORD("them"), one, true, false},
+                 {RECORD("it"), one, true, false},
+                 {RECORD("us2"), one + 1, true, false},
+                 {RECORD("it") RECORD("us"), one, false, true},
+                 {RECORD("it") RECORD("it"), one, false, false},
+                 {RECORD("it") RECORD("us"), 2 * one, true, true},
+                 {RECORD("us") RECORD("it"), 2 * one, true, false},
+                 {RECORD("it"), 0, false, false},
+                 {"", 0, false, true},
+                 {long_line, (size_t)long_len, true, true}};
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        make_names();
+        FILE *file = fopen(records_file, "w");
+        fputs(cases[i].records, file);
+        fclose(file);
+        struct sink_config config = {.files = {records_file, NULL},
+                                     .resume = true,
+                                     .lens = {cases[i].len, 0},
+                                     .sweep_id = "us",
+                                     .has_records = cases[i].has_records,
+                                     .block_count = 8};
+        struct err_note note;
+        struct sink *sink;
+        enum err err = sink_open(&config, &sink, &note);
+        CU_ASSERT_EQUAL(err, cases[i].good ? ERR_NONE : ERR_USAGE);
+        if (err == ERR_NONE) {
+            CU_ASSERT_EQUAL(sink_close(sink, &note), ERR_NONE);
+        } else {
+            CU_ASSERT_PTR_NOT_NULL(strstr(note.text, "records of another sweep"));
+        }
+        size_t len;
+        free(read_file(records_file, &len));
+        CU_ASSERT_EQUAL(len, cases[i].good ? cases[i].len : strlen(cases[i].records));
+    }
+}
+
 /* What is behind the committed length is cut off, and what is not there refused. */
 static void test_resume(void) {
     make_names();
@@ -513,4 +565,5 @@ SUITE_MAIN("sink", {"many producers", test_many_producers}, {"existing files", t
            {"full disk, appended to", test_full_disk_appended_to},
            {"non-blocking pipe", test_non_blocking}, {"closed device", test_closed_device},
            {"back-pressure", test_back_pressure}, {"a keeper", test_kept},
-           {"a keeper that fails", test_keeper_fails}, {"files of a resumed sweep", test_resume})
+           {"a keeper that fails", test_keeper_fails}, {"files of a resumed sweep", test_resume},
+           {"whose records", test_resume_own})
