@@ -159,8 +159,10 @@ static int64_t settle_expiry(struct export *export) {
     for (uint32_t i = 0; i < export->count; i++) {
         if (export->plans[i].expires != earliest) {
             export_loss(export, export->sets[i], NULL,
-                        "its own expiry is lost, a list of Chromium's has one date for all: its "
-                        "clients would stop pinning from %s on",
+                        "%s is lost, a list of Chromium's has one date for all: its clients would "
+                        "stop pinning from %s on",
+                        export->plans[i].expires != DATETIME_NONE ? "its own expiry"
+                                                                  : "that it never expires",
                         date);
         }
     }

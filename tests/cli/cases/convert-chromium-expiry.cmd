@@ -1,0 +1,1 @@
+pins convert -p p.yaml --to chromium -o list.json
