@@ -125,7 +125,7 @@ static void blank_share(struct hello *hello, uint8_t *record, size_t len) {
 
 /* Ours and the SSL object's, byte by byte, but for randoms. */
 static void test_hello_is_the_librarys(void) {
-    static const struct tls_config configs[] = {
+    const struct tls_config configs[] = {
         {.min_version = 0x0303, .max_version = 0x0304},
         {.min_version = 0x0303, .max_version = 0x0303},
         {.min_version = 0x0304, .max_version = 0x0304},
