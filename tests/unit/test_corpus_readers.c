@@ -256,8 +256,8 @@ static struct text make_pkcs7(void) {
     STACK_OF(CRYPTO_BUFFER) *buffers = sk_CRYPTO_BUFFER_new_null();
     struct text text = {NULL, 0, 0};
     CBB cbb;
-    uint8_t *der;
-    size_t len;
+    uint8_t *der = NULL;
+    size_t len = 0;
     for (unsigned i = 0; i < CERTS; i++) {
         sk_CRYPTO_BUFFER_push(buffers, CRYPTO_BUFFER_new(certs[i].data, certs[i].len, NULL));
     }
