@@ -69,6 +69,18 @@ static void fill_chain(struct impact_side *side) {
 
 /* --- before: what the sweep recorded --- */
 
+/* The certificate at a place of a recorded path; NULL if the world has none of that name (a store
+   or records that somebody changed: only the chain's own leaf is no certificate of the world). */
+static const struct world_cert *recorded_cert(const struct impact_run *run,
+                                              const struct impact_side *side, uint32_t idx,
+                                              bool is_leaf) {
+    if (is_leaf) {
+        return &side->endpoint.leaf;
+    }
+    uint32_t known = run->world->of_snapshot[idx];
+    return known != WORLD_NONE ? run->world->certs[known] : NULL;
+}
+
 static void take_recorded(const struct impact_run *run, struct impact_side *side,
                           const struct snapshot_chain *chain, uint32_t profile, int from) {
     const struct snapshot *snapshot = run->world->snapshot;
@@ -86,11 +98,14 @@ static void take_recorded(const struct impact_run *run, struct impact_side *side
                               .structural = PKIX_OK,
                               .not_before = INT64_MIN,
                               .not_after = INT64_MAX};
+        bool whole = true;
         for (uint32_t k = 0; k < recorded->cert_count; k++) {
             uint32_t idx = snapshot->path_certs[recorded->first_cert + k];
-            const struct world_cert *cert = k == 0 && idx == leaf
-                                                ? &side->endpoint.leaf
-                                                : run->world->certs[run->world->of_snapshot[idx]];
+            const struct world_cert *cert = recorded_cert(run, side, idx, k == 0 && idx == leaf);
+            if (cert == NULL) {
+                whole = false;
+                break;
+            }
             path->certs[k] = &cert->record;
             if (cert->not_before != DATETIME_NONE && cert->not_before > path->not_before) {
                 path->not_before = cert->not_before;
@@ -102,6 +117,7 @@ static void take_recorded(const struct impact_run *run, struct impact_side *side
         if (recorded->not_after != DATETIME_NONE && recorded->not_after < path->not_after) {
             path->not_after = recorded->not_after;
         }
+        out->count = (uint16_t)(out->count - !whole);
     }
     out->ok_count = out->count;
     out->failure = PKIX_OK;

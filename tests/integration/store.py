@@ -326,6 +326,13 @@ def bad_stores(world):
         file.seek((root - 1) * 4096)
         file.write(b"\xA5" * 4096)
     refused(world, "a damaged page", noise, "damaged")
+    mixed = world.at("mixed.db")  # paths begin at other leaves than the chains do
+    shutil.copy(good, mixed)
+    with sqlite3.connect(mixed) as connection:
+        connection.execute("UPDATE chain SET certificates = '[1,1]'")
+    connection.close()
+    result = run("impact", "--store", mixed, "--policy", world.policy, "--single-failure")
+    check("other leaves: no crash", result.code in (0, 1, 2) and result.is_clean(), result.code, result.text[-1000:])
     refused(world, "a folder", world.path, "Is a directory")
     refused(world, "a device", "/dev/null", "a store is a file")
     refused(world, "no such folder", world.at("absent/x.db"), "No such file")
