@@ -104,80 +104,157 @@ static void touch_view(struct blast *blast, const struct impact_view *view) {
     }
 }
 
-/* Depth of the certificate on the path that the pin equals, or -1. */
-static int depth_of(const struct pin *pin, const struct path *path) {
-    for (int i = 0; i < path->count; i++) {
-        if (pin_equals(pin, path->certs[i])) {
-            return i;
-        }
-    }
-    return -1;
-}
+/* --- is anything left? --- */
 
-/* What stands for the path of a unit: the preferred one, or the leaf alone. */
-static bool path_of(const struct impact_view *view, const struct pin_set *set, uint32_t trust,
-                    int64_t now_unix_s, struct path *out) {
-    bool valid;
-    if (set->scope == PIN_SCOPE_LEAF || set->scope == PIN_SCOPE_PRESENTED || set->trust_none) {
-        *out = (struct path){.count = 1, .certs = {&view->after.endpoint.leaf.record}};
+/* A unit that works today, as the rotation finds it: the path from the leaf up, and the depth of
+   the dead key on it. */
+struct loss {
+    const struct blast *blast;
+    const struct pin_set *self;
+    const struct path *path;
+    int dead;
+};
+
+/* Where the client looks for the pin: on the leaf, above it. */
+static bool on_leaf(const struct pin_set *self, const struct pin *pin) {
+    switch (pin->tlsa_usage) {
+    case PIN_TLSA_PKIX_EE:
+    case PIN_TLSA_DANE_EE:
         return true;
+    case PIN_TLSA_PKIX_TA:
+    case PIN_TLSA_DANE_TA:
+        return false;
+    case PIN_TLSA_NONE:
+        break;
     }
-    const struct profile_paths *paths = &view->after.paths->profiles[set->trust_profiles[trust]];
-    int idx = path_preferred(paths, now_unix_s, &valid);
-    if (idx >= 0) {
-        *out = paths->paths[idx];
-    }
-    return idx >= 0;
+    return pin->list != PIN_LIST_CA && self->scope != PIN_SCOPE_CA_ONLY;
 }
 
-/* Whether a pin can still serve once the key at `dead` of the path is gone. */
-static bool is_usable(const struct pin *pin, const struct path *path, int dead) {
-    if (pin->role == PIN_BAD ||
-        (pin->of == PIN_OF_SPKI && pin->alg == PIN_SHA256 &&
-         memcmp(pin->value.data, path->certs[dead]->spki_sha256, SHA256_LEN) == 0)) {
+static bool above_leaf(const struct pin_set *self, const struct pin *pin) {
+    switch (pin->tlsa_usage) {
+    case PIN_TLSA_PKIX_EE:
+    case PIN_TLSA_DANE_EE:
+        return false;
+    case PIN_TLSA_PKIX_TA:
+    case PIN_TLSA_DANE_TA:
+        return true;
+    case PIN_TLSA_NONE:
+        break;
+    }
+    return pin->list != PIN_LIST_LEAF && self->scope != PIN_SCOPE_LEAF;
+}
+
+/* The pin can still serve: it is above the dead key, or the leaf's own under another CA, or a key
+   in reserve. */
+static bool is_usable(const struct loss *loss, const struct pin *pin) {
+    const struct path *path = loss->path;
+    bool on_path = false;
+    if (pin->role == PIN_BAD || pin_equals(pin, path->certs[loss->dead])) {
         return false;
     }
-    int depth = depth_of(pin, path);
-    if (depth < 0 || depth > dead) {
-        return true;
+    for (int d = 0; d < path->count; d++) {
+        if (!pin_equals(pin, path->certs[d])) {
+            continue;
+        }
+        on_path = true;
+        if ((d > loss->dead && above_leaf(loss->self, pin)) ||
+            (d == 0 && pin->of == PIN_OF_SPKI && on_leaf(loss->self, pin))) {
+            return true;
+        }
     }
-    return depth == 0 && dead > 0 && pin->of == PIN_OF_SPKI;
+    return !on_path;
 }
 
-static bool is_locked(const struct pin_set *set, const struct path *path, int dead) {
-    for (uint32_t i = 0; i < set->pin_count; i++) {
-        if (is_usable(&set->pins[i], path, dead)) {
-            return false;
+/* No pin is left; or of one list none, where the clients want one of each. */
+static bool is_locked(const struct loss *loss) {
+    const struct impact_run *run = loss->blast->run;
+    bool wanted[PIN_LIST_CA + 1] = {false}, left[PIN_LIST_CA + 1] = {false}, any = false;
+    for (uint32_t s = 0; s < run->set_count; s++) {
+        const struct pin_set *set = run->sets_after[s];
+        if (!verdict_joins(loss->self, set, loss->blast->now_unix_s)) {
+            continue;
+        }
+        for (uint32_t i = 0; i < set->pin_count; i++) {
+            const struct pin *pin = &set->pins[i];
+            bool usable = is_usable(loss, pin);
+            wanted[pin->list] |= pin->role != PIN_BAD;
+            left[pin->list] |= usable;
+            any |= usable;
+        }
+    }
+    for (int list = 0; list <= PIN_LIST_CA && loss->self->scope == PIN_SCOPE_LEAF_AND_CA; list++) {
+        any = any && (left[list] || !wanted[list]);
+    }
+    return !any;
+}
+
+static bool is_on(const struct pin *pin, const struct path *path) {
+    for (int d = 0; d < path->count; d++) {
+        if (pin_equals(pin, path->certs[d])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every good pin that counts for the set is on the path. */
+static bool all_on_path(const struct blast *blast, const struct pin_set *self,
+                        const struct path *path) {
+    for (uint32_t s = 0; s < blast->run->set_count; s++) {
+        const struct pin_set *set = blast->run->sets_after[s];
+        for (uint32_t i = 0; i < set->pin_count; i++) {
+            if (set->pins[i].role != PIN_BAD && !is_on(&set->pins[i], path) &&
+                verdict_joins(self, set, blast->now_unix_s)) {
+                return false;
+            }
         }
     }
     return true;
 }
 
-static bool all_on_path(const struct pin_set *set, const struct path *path) {
-    for (uint32_t i = 0; i < set->pin_count; i++) {
-        if (set->pins[i].role != PIN_BAD && depth_of(&set->pins[i], path) < 0) {
-            return false;
-        }
+/* What was sent stands for the path of clients that build none. */
+static void take_sent(const struct impact_view *view, struct path *out) {
+    const struct chain *chain = view->after.chain;
+    *out = (struct path){.count = 0};
+    for (uint32_t i = 0; i < chain->count && i < PATH_CERTS_MAX; i++) {
+        out->certs[out->count++] = chain->certs[i];
     }
+}
+
+/* The paths that stand for a unit, by number; false when there is none of that number. */
+static bool path_of(const struct blast *blast, const struct pin_set *set,
+                    const struct verdict_unit *unit, uint32_t number, struct path *out) {
+    const struct impact_view *view = impact_find_view(blast->run, unit->view_idx);
+    bool valid;
+    int profile = unit->profile_idx;
+    if (profile < 0 && impact_asks_no_pkix(set)) {
+        take_sent(view, out);
+        return number == 0;
+    }
+    if (number >= (profile < 0 ? set->trust_count : 1)) {
+        return false;
+    }
+    const struct profile_paths *paths =
+        &view->after.paths->profiles[profile < 0 ? set->trust_profiles[number] : profile];
+    int idx = path_preferred(paths, blast->now_unix_s, &valid);
+    *out = idx >= 0 ? paths->paths[idx] : (struct path){.count = 0};
     return true;
 }
 
-/* Locked for that key on any view and profile; all good pins on one path. */
-static bool look_at_paths(const struct blast *blast, const struct pin_set *set,
+/* Locked for that key on any unit; all good pins on one path. `count` units are in blast->units. */
+static bool look_at_paths(const struct blast *blast, const struct pin_set *set, uint32_t count,
                           const uint8_t *spki_sha256, bool *out_dependent) {
     bool locked = false;
-    uint32_t profiles = set->trust_none || set->trust_count == 0 ? 1 : set->trust_count;
-    for (uint32_t v = 0; v < impact_view_count(blast->run); v++) {
-        for (uint32_t t = 0; t < profiles; t++) {
-            struct path path;
-            if (!path_of(impact_view_at(blast->run, v), set, t, blast->now_unix_s, &path)) {
-                continue;
-            }
-            *out_dependent = *out_dependent || (path.count > 1 && all_on_path(set, &path));
-            for (int d = 0; d < path.count && spki_sha256 != NULL; d++) {
-                if (memcmp(path.certs[d]->spki_sha256, spki_sha256, SHA256_LEN) == 0) {
-                    locked = locked || is_locked(set, &path, d);
-                }
+    struct path path;
+    for (uint32_t u = 0; u < count; u++) {
+        for (uint32_t n = 0; path_of(blast, set, &blast->units[u], n, &path); n++) {
+            *out_dependent = *out_dependent || (path.count > 1 && set->scope != PIN_SCOPE_LEAF &&
+                                                all_on_path(blast, set, &path));
+            for (int d = 0; d < path.count && spki_sha256 != NULL && !locked; d++) {
+                const struct cert_record *cert = path.certs[d];
+                locked = cert->has_spki &&
+                         memcmp(cert->spki_sha256, spki_sha256, SHA256_LEN) == 0 &&
+                         is_locked(&(struct loss){blast, set, &path, d});
             }
         }
     }
@@ -190,18 +267,21 @@ static void judge_set(struct blast *blast, uint32_t idx) {
     bool dependent = false, spare = true;
     uint32_t worst = 0;
     sums->targets++;
-    if (set->report_only || !impact_works_without(blast->run, idx, NULL)) {
+    if (!impact_is_enforced(set, blast->now_unix_s) ||
+        !impact_works_without(blast->run, idx, NULL)) {
         return; /* nothing to lose */
     }
+    uint32_t units = blast->run->without_count;
+    memcpy(blast->units, blast->run->units_after, units * sizeof *blast->units);
     sums->working++;
-    (void)look_at_paths(blast, set, NULL, &dependent);
+    (void)look_at_paths(blast, set, units, NULL, &dependent);
     sums->dependent += dependent;
     for (uint32_t k = 0; k < blast->on_target_count; k++) {
         struct blast_key *key = &blast->keys[blast->on_target[k]];
         if (impact_works_without(blast->run, idx, key->spki_sha256)) {
             continue;
         }
-        bool locked = look_at_paths(blast, set, key->spki_sha256, &dependent);
+        bool locked = look_at_paths(blast, set, units, key->spki_sha256, &dependent);
         key->breaks++;
         key->locked += locked;
         worst = locked && spare ? blast->on_target[k] : worst;
@@ -289,7 +369,8 @@ enum err blast_report_write(struct blast_report *report, struct err_note *note) 
                           .seed = report->plan->world->seed,
                           .now_unix_s = report->plan->end};
     blast.sets = calloc(report->plan->set_count + 1u, sizeof *blast.sets);
-    blast.failed = blast.sets == NULL;
+    blast.units = calloc(IMPACT_UNITS_MAX, sizeof *blast.units);
+    blast.failed = blast.sets == NULL || blast.units == NULL;
     if (!blast.failed) {
         judge_targets(&blast);
         take_pins(&blast);
@@ -304,5 +385,6 @@ enum err blast_report_write(struct blast_report *report, struct err_note *note) 
     free(blast.ranked);
     free(blast.endpoints);
     free(blast.sets);
+    free(blast.units);
     return err;
 }

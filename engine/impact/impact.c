@@ -111,12 +111,16 @@ static bool is_dane_only(const struct pin_set *set) {
     return true;
 }
 
+bool impact_asks_no_pkix(const struct pin_set *set) {
+    return set->trust_none || is_dane_only(set);
+}
+
 enum pkix impact_pkix(const struct impact_side *side, const struct pin_set *set, int profile,
                       int64_t now_unix_s) {
     if (profile >= 0) {
         return path_pkix(&side->paths->profiles[profile], now_unix_s);
     }
-    if (set->trust_none || is_dane_only(set)) {
+    if (impact_asks_no_pkix(set)) {
         return PKIX_NOT_CHECKED;
     }
     for (uint32_t t = 0; t < set->trust_count; t++) {
@@ -153,13 +157,13 @@ static bool has_expired(const struct pin_set *set, int64_t now_unix_s) {
            now_unix_s > set->expires;
 }
 
-static bool is_enforced(const struct pin_set *set, int64_t now_unix_s) {
+bool impact_is_enforced(const struct pin_set *set, int64_t now_unix_s) {
     return !set->report_only && !(has_expired(set, now_unix_s) && set->on_expiry == PIN_FAIL_OPEN);
 }
 
 static enum level pin_level(const struct pin_set *set, const struct verdict_unit *unit,
                             int64_t now_unix_s) {
-    if (!is_enforced(set, now_unix_s)) {
+    if (!impact_is_enforced(set, now_unix_s)) {
         return LEVEL_WORKS;
     }
     if (has_expired(set, now_unix_s) && set->on_expiry == PIN_FAIL_CLOSED) {
@@ -185,7 +189,7 @@ static const struct verdict_unit *find_unit(const struct verdict_unit *units, ui
     return NULL;
 }
 
-static const struct impact_view *find_view(const struct impact_run *run, uint16_t view_idx) {
+const struct impact_view *impact_find_view(const struct impact_run *run, uint16_t view_idx) {
     for (uint32_t i = 0; i < run->view_count; i++) {
         if (run->views[i]->idx == view_idx) {
             return run->views[i];
@@ -313,7 +317,7 @@ static void judge_unit(const struct impact_run *run, uint32_t idx, uint32_t befo
     const struct verdict_unit *before = find_unit(run->units_before, before_count, after);
     int64_t today = run->plan->today, end = run->plan->end;
     out->set = set;
-    out->view = find_view(run, after->view_idx);
+    out->view = impact_find_view(run, after->view_idx);
     out->profile = after->profile_idx;
     out->unit_after = *after;
     out->has_before = before != NULL && !out->view->added;
@@ -337,7 +341,7 @@ static void judge_unit(const struct impact_run *run, uint32_t idx, uint32_t befo
     out->pkix_holds = !asks || pkix_holds(out->pkix_after);
     enum level level = out->pkix_holds ? pins : LEVEL_BROKEN;
     out->spare_pins = 0;
-    if (level == LEVEL_WORKS && !is_enforced(set, end)) {
+    if (level == LEVEL_WORKS && !impact_is_enforced(set, end)) {
         out->outcome = has_expired(set, end) && set->on_expiry == PIN_FAIL_OPEN
                            ? IMPACT_UNENFORCED_EXPIRED
                            : IMPACT_REPORT_ONLY;
@@ -482,14 +486,16 @@ bool impact_works_without(struct impact_run *run, uint32_t set_idx, const uint8_
     const struct pin_set *set = run->sets_after[set_idx];
     int64_t end = run->plan->end;
     uint32_t count = 0;
+    run->without_count = 0;
     for (uint32_t v = 0; v < run->view_count; v++) {
         leave_out(run->views[v], spki_sha256);
     }
     (void)verdict_judge_among(run->sets_after, run->set_count, set_idx, run->judge_without,
                               run->view_count, end, run->units_after, IMPACT_UNITS_MAX, &count);
+    run->without_count = count;
     for (uint32_t i = 0; i < count; i++) {
         const struct verdict_unit *unit = &run->units_after[i];
-        const struct impact_view *view = find_view(run, unit->view_idx);
+        const struct impact_view *view = impact_find_view(run, unit->view_idx);
         struct impact_side side = {.paths = view->without};
         bool asks = unit->profile_idx >= 0 ||
                     pkix_holds(impact_pkix(&view->after, set, unit->profile_idx, end));

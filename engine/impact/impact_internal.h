@@ -23,6 +23,7 @@ struct impact_run {
     struct verdict_view *judge_before, *judge_after, *judge_without;
     uint32_t before_count; /* views that were there before */
     struct verdict_unit *units_before, *units_after, *units_hopeful; /* IMPACT_UNITS_MAX */
+    uint32_t without_count; /* of units_after: those of impact_works_without() */
 };
 
 /* impact_hope.c: fills run->hopeful; false without memory. */
@@ -34,6 +35,13 @@ void impact_free_views(struct impact_run *run);
 
 /* The leaf or a path's certificate has that key. */
 bool impact_path_has_key(const struct path *path, const uint8_t spki_sha256[SHA256_LEN]);
+
+/* By then the pins of the set decide whether its clients connect. */
+bool impact_is_enforced(const struct pin_set *set, int64_t now_unix_s);
+
+/* Whatever the paths are, its clients do not ask: trust none, or DANE-EE and DANE-TA alone. */
+bool impact_asks_no_pkix(const struct pin_set *set);
+const struct impact_view *impact_find_view(const struct impact_run *run, uint16_t view_idx);
 
 /* PKIX of a unit of that side: of its profile, or of the set's where it has none. */
 enum pkix impact_pkix(const struct impact_side *side, const struct pin_set *set, int profile,

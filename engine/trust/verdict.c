@@ -62,18 +62,16 @@ static bool is_expired(const struct pin_set *set, int64_t now_unix_s) {
            now_unix_s > set->expires;
 }
 
-/* Whether the other set's pins are among those that the client of this one would take: one that is
-   not enforced has none to give. */
-static __attribute__((noinline)) bool joins(const struct judge *judge,
-                                            const struct pin_set *other) {
-    const struct pin_set *self = judge->self;
+/* One that is not enforced has none to give. */
+__attribute__((noinline)) bool verdict_joins(const struct pin_set *self,
+                                             const struct pin_set *other, int64_t now_unix_s) {
     bool unions = self->host_rule == PIN_HOST_UNION || self->host_rule == PIN_HOST_ONE_LABEL;
-    return unions && other->host_rule == self->host_rule && !other->report_only &&
-           !is_expired(other, judge->now_unix_s) && pin_same_application(self, other);
+    return self == other || (unions && other->host_rule == self->host_rule && !other->report_only &&
+                             !is_expired(other, now_unix_s) && pin_same_application(self, other));
 }
 
 static inline bool counts_for(const struct judge *judge, const struct pin_set *other) {
-    return LIKELY(judge->self == other) || joins(judge, other);
+    return LIKELY(judge->self == other) || verdict_joins(judge->self, other, judge->now_unix_s);
 }
 
 /* --- what stops a client before it has looked at every certificate --- */

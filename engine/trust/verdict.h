@@ -115,4 +115,8 @@ struct set_verdict verdict_judge_among(const struct pin_set *const sets[], size_
                                        struct verdict_unit *units, size_t unit_capacity,
                                        uint32_t *unit_count);
 
+/* Whether the pins of `other`, which applies to the same host, count as those of `self` too: they
+   are the same, or the clients union them (as above). */
+bool verdict_joins(const struct pin_set *self, const struct pin_set *other, int64_t now_unix_s);
+
 #endif

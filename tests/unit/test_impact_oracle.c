@@ -8,6 +8,7 @@
 #include "bench/mint.h"
 #include "engine/base/rng.h"
 #include "engine/codec/text.h"
+#include "engine/impact/blast.h"
 #include "tests/support/suite.h"
 
 #define CASES 12000
@@ -853,7 +854,7 @@ static void add_path(struct snapshot *snapshot, uint32_t profile, const uint32_t
 }
 
 /* A target of its own, the first, from which the engine learns who signed what and which anchors
-   there are, in the oracle's order; it is not pinned. */
+   there are, in the oracle's order; no pin set names it. */
 static void teach(struct snapshot *snapshot, const struct o_state *state, const uint32_t *cas) {
     const struct o_cert dummy = {.id = DUMMY_ID,
                                  .is_leaf = true,
@@ -865,7 +866,7 @@ static void teach(struct snapshot *snapshot, const struct o_state *state, const 
     uint32_t certs[CAS_MAX + 1];
     uint32_t other = snapshot_profile(snapshot, span_str("teacher"));
     struct snapshot_target *target = snapshot_target(snapshot);
-    target->host = target->pin_host = "teacher.example";
+    target->host = target->pin_host = "teacher.test";
     certs[0] = fill_cert(snapshot, &dummy);
     memcpy(certs + 1, cas, (size_t)state->ca_count * sizeof *cas);
     add_chain(snapshot, certs, (uint32_t)state->ca_count + 1, 999);
@@ -1063,19 +1064,25 @@ static bool is_bounded(const struct o_state *state) {
     return true;
 }
 
+/* A fleet and its pin sets; how many targets. */
+static int case_init(struct world_case *c, uint64_t seed, uint64_t number) {
+    memset(c, 0, sizeof *c);
+    rng_init(&c->rng, seed + number * UINT64_C(1000003));
+    c->start.clock = NOW;
+    c->start.next_unknown = UNKNOWN_KEY;
+    c->leaf_keys[KEYS - 1] = true; /* of the dummy */
+    int targets = 1 + below(c, 3);
+    make_cas(c);
+    make_views(c, targets);
+    forget_signers(&c->start);
+    make_sets(c, targets);
+    c->state = c->start;
+    return targets;
+}
+
 static bool run_case(uint64_t seed, uint64_t number) {
     static struct world_case c;
-    memset(&c, 0, sizeof c);
-    rng_init(&c.rng, seed + number * UINT64_C(1000003));
-    c.start.clock = NOW;
-    c.start.next_unknown = UNKNOWN_KEY;
-    c.leaf_keys[KEYS - 1] = true; /* of the dummy */
-    int targets = 1 + below(&c, 3), ops = 1 + below(&c, 4);
-    make_cas(&c);
-    make_views(&c, targets);
-    forget_signers(&c.start);
-    make_sets(&c, targets);
-    c.state = c.start;
+    int targets = case_init(&c, seed, number), ops = 1 + below(&c, 4);
     say(&c, "version: 1\nname: case\noperations:\n");
     bool accepted = true;
     for (int i = 0; i < ops && accepted; i++) {
@@ -1155,4 +1162,252 @@ static void test_oracle(void) {
     trust_store_fini(&profiles);
 }
 
-SUITE_MAIN("impact_oracle", {"random fleets, policies, scenarios", test_oracle})
+/* --- --single-failure --- */
+
+#define BLAST_CASES 3000
+
+/* The pins of the set that are none of the bad. */
+static struct o_set good_pins(const struct o_set *set) {
+    struct o_set out = *set;
+    out.pin_count = 0;
+    for (int p = 0; p < set->pin_count; p++) {
+        if (set->pins[p].role != PIN_BAD) {
+            out.pins[out.pin_count++] = set->pins[p];
+        }
+    }
+    return out;
+}
+
+static bool works_with_dead(const struct o_state *now, const bool *leaf_keys, int set_idx, int t,
+                            int key) {
+    static struct o_state dead;
+    const struct o_set *set = &now->sets[set_idx];
+    dead = *now;
+    dead.dead_count = 0;
+    if (key >= 0) {
+        dead.dead[dead.dead_count++] = key;
+    }
+    for (int v = 0; v < now->view_count; v++) {
+        for (int i = 0; i < (o_needs_path(set) ? set->trust_count : 1); i++) {
+            int profile = o_needs_path(set) ? set->trust[i] : -1;
+            struct o_unit before, after;
+            if (now->views[v].target != t) {
+                continue;
+            }
+            o_unit(now, leaf_keys, set, &now->views[v], profile, false, &before);
+            o_unit(&dead, leaf_keys, set, &now->views[v], profile, false, &after);
+            bool asks = profile >= 0 || before.pkix;
+            if (now->views[v].leaf.key == key || (asks && !after.pkix) ||
+                o_pin_level(set, &after, now->clock) != O_WORKS) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Every chain that may come after: what is above the dead key stays, below it anything that a pin
+   may name may stand, and a leaf with the old key or any of these. Whether clients take none. */
+static bool none_helps(const struct o_state *now, const bool *leaf_keys, const struct o_set *set,
+                       const struct o_cert *path, int count, int dead) {
+    const struct o_set good = good_pins(set);
+    struct o_cert reserve[PINS_LIMIT], chain[PINS_LIMIT + SENT_MAX + 1];
+    int reserves = 0, ignored;
+    for (int p = 0; p < good.pin_count; p++) {
+        bool on_path = false;
+        for (int d = 0; d < count; d++) {
+            on_path = on_path || o_equals(now, leaf_keys, &good.pins[p], &path[d], false);
+        }
+        if (!on_path) {
+            /* What it names, and nothing else. */
+            reserve[reserves] = (struct o_cert){.key = -1, .id = -1};
+            *(good.pins[p].of_cert ? &reserve[reserves].id : &reserve[reserves].key) =
+                good.pins[p].what;
+            reserves++;
+        }
+    }
+    for (int leaf = -1; leaf < reserves; leaf++) {
+        int len = 0;
+        chain[len++] = leaf >= 0 ? reserve[leaf]
+                       : dead > 0 && path[0].key != path[dead].key
+                           ? (struct o_cert){.key = path[0].key, .id = -1}
+                           : (struct o_cert){.key = -1, .id = -1};
+        for (int i = 0; i < reserves; i++) {
+            chain[len++] = reserve[i];
+        }
+        for (int d = dead + 1; d < count; d++) {
+            if (path[d].key != path[dead].key) {
+                chain[len++] = path[d];
+            }
+        }
+        if (o_judge(now, leaf_keys, &good, chain, len, false, &ignored) != O_FAILS) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_locked_by(const struct o_state *now, const bool *leaf_keys, int set_idx, int t,
+                         int key) {
+    static struct o_paths paths;
+    const struct o_set *set = &now->sets[set_idx];
+    for (int v = 0; v < now->view_count; v++) {
+        const struct o_view *view = &now->views[v];
+        for (int i = 0; i < (set->trust_none ? 1 : set->trust_count); i++) {
+            struct o_cert certs[SENT_MAX + 1];
+            int count = 0;
+            if (view->target != t) {
+                continue;
+            }
+            if (set->trust_none) {
+                certs[count++] = view->leaf;
+                for (int k = 0; k < view->sent_count && count < LONGEST; k++) {
+                    certs[count++] = now->cas[view->sent[k]];
+                }
+            } else {
+                o_find(now, view, set->trust[i], &paths, true);
+                int idx = o_preferred(&paths, now->clock);
+                for (int d = 0; idx >= 0 && d < paths.paths[idx].count; d++) {
+                    certs[count++] = paths.paths[idx].certs[d];
+                }
+            }
+            for (int d = 0; d < count; d++) {
+                if (certs[d].key == key && none_helps(now, leaf_keys, set, certs, count, d)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+static uint64_t number_after(const char *line, const char *key) {
+    const char *at = line != NULL ? strstr(line, key) : NULL;
+    return at != NULL ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+static uint64_t broken_keys, locked_keys;
+
+static bool compare_blast(const struct world_case *c, const char *report, int targets,
+                          uint64_t number) {
+    const struct o_state *now = &c->start;
+    uint64_t without_spare = 0, expected_without = 0;
+    for (const char *at = report; (at = strstr(at, "\"blast-endpoint\"")) != NULL; at++) {
+        without_spare++;
+    }
+    static bool locked_at[4][4];
+    memset(locked_at, 0, sizeof locked_at);
+    for (int key = 0; key < KEYS - 1; key++) {
+        uint8_t digest[SHA256_LEN];
+        char text[BASE64_SHA256_LEN + 20] = "\"key\":\"sha256/";
+        uint64_t breaks = 0, locked = 0;
+        digest_of("key", key, digest);
+        text[14 + base64_encode(text + 14, span_of(digest, SHA256_LEN))] = '\0';
+        for (int t = 0; t < targets; t++) {
+            for (int s = 0; s < now->set_count; s++) {
+                const struct o_set *set = &now->sets[s];
+                bool enforced = o_enforced(set, now->clock) && (set->host < 0 || set->host == t);
+                if (!enforced || !works_with_dead(now, c->leaf_keys, s, t, -1) ||
+                    works_with_dead(now, c->leaf_keys, s, t, key)) {
+                    continue;
+                }
+                bool is_locked = is_locked_by(now, c->leaf_keys, s, t, key);
+                breaks++;
+                locked += is_locked;
+                expected_without += is_locked && !locked_at[t][s];
+                locked_at[t][s] = locked_at[t][s] || is_locked;
+            }
+        }
+        const char *line = report;
+        while ((line = strstr(line, text)) != NULL) {
+            const char *start = line;
+            while (start > report && start[-1] != '\n') {
+                start--;
+            }
+            if (strstr(start, "\"blast-key\"") != NULL && strstr(start, "\"blast-key\"") < line) {
+                break;
+            }
+            line++;
+        }
+        uint64_t got_breaks = number_after(line, "\"breaks\":");
+        uint64_t got_locked = number_after(line, "\"locked\":");
+        broken_keys += breaks > 0;
+        locked_keys += locked > 0;
+        if (got_breaks != breaks || got_locked != locked) {
+            printf("case %llu, key %d: %llu break, %llu locked, the oracle says %llu and %llu\n",
+                   (unsigned long long)number, key, (unsigned long long)got_breaks,
+                   (unsigned long long)got_locked, (unsigned long long)breaks,
+                   (unsigned long long)locked);
+            for (int s = 0; s < now->set_count; s++) {
+                const struct o_set *set = &now->sets[s];
+                printf("  set%d of h%d: scope %d, trust %d%s,", s, set->host, (int)set->scope,
+                       set->trust_count, set->trust_none ? " none" : "");
+                for (int p = 0; p < set->pin_count; p++) {
+                    printf(" %s %d role %d list %d,", set->pins[p].of_cert ? "cert" : "key",
+                           set->pins[p].what, (int)set->pins[p].role, (int)set->pins[p].list);
+                }
+                printf("\n");
+            }
+            dump(now);
+            return false;
+        }
+    }
+    if (without_spare != expected_without) {
+        printf("case %llu: %llu endpoints without spare, the oracle says %llu\n",
+               (unsigned long long)number, (unsigned long long)without_spare,
+               (unsigned long long)expected_without);
+    }
+    return without_spare == expected_without;
+}
+
+static bool run_blast(uint64_t seed, uint64_t number) {
+    static struct world_case c;
+    struct snapshot snapshot;
+    struct scenario scenario;
+    struct world world;
+    struct plan plan = {0};
+    struct pin_index index;
+    struct impact_run *run = NULL;
+    struct err_note note = {""};
+    int targets = case_init(&c, seed ^ UINT64_C(0x5eed), number);
+    bool bounded = fill_snapshot(&snapshot, &c.start, targets), ok = true;
+    fill_pins(&index, &c, &profiles);
+    scenario_init(&scenario);
+    CHECK(world_init(&world, &snapshot, &profiles, &note) == ERR_NONE);
+    CHECK(plan_init(&plan, &world, &scenario, &index, NOW, &note) == ERR_NONE);
+    CHECK(impact_run_new(&plan, &index, &run, &note) == ERR_NONE);
+    if (bounded) {
+        char *text = NULL;
+        size_t len = 0;
+        FILE *out = open_memstream(&text, &len);
+        CHECK(out != NULL);
+        struct blast_report report = {.run = run, .plan = &plan, .form = IMPACT_NDJSON, .out = out};
+        CHECK(blast_report_write(&report, &note) == ERR_NONE);
+        fclose(out);
+        ok = compare_blast(&c, text, targets, number);
+        free(text);
+    }
+    impact_run_free(run);
+    plan_fini(&plan);
+    world_fini(&world);
+    scenario_fini(&scenario);
+    pin_index_fini(&index);
+    snapshot_fini(&snapshot);
+    return ok;
+}
+
+static void test_single_failure(void) {
+    uint64_t seed = suite_seed(), failed = 0;
+    init_profiles();
+    for (uint64_t i = 0; i < BLAST_CASES && failed < 3; i++) {
+        failed += !run_blast(seed, i);
+    }
+    CU_ASSERT_EQUAL(failed, 0);
+    CU_ASSERT(failed > 0 || (broken_keys > 1000 && locked_keys > 200));
+    printf("%d fleets: %llu keys break something, %llu lock somebody out\n", BLAST_CASES,
+           (unsigned long long)broken_keys, (unsigned long long)locked_keys);
+    trust_store_fini(&profiles);
+}
+
+SUITE_MAIN("impact_oracle", {"random fleets, policies, scenarios", test_oracle},
+           {"every key dead", test_single_failure})
