@@ -164,6 +164,10 @@ static enum err replace_intermediate(struct compile *compile, bool is_root) {
             replace_anchor(compile, i, new_cert);
         }
     }
+    for (uint32_t i = 0; i < step->swap_count && !is_root && step->sends == NULL; i++) {
+        const struct world_cert *cert = world->certs[step->swaps[i].new_cert];
+        step->sends = world_is_self_signed(cert) ? NULL : cert;
+    }
     resign(compile, step->from, step->to);
     return ERR_NONE;
 }
@@ -425,6 +429,12 @@ static enum err change_pinset(struct compile *compile) {
 
 /* --- all of them --- */
 
+static int compare_swaps(const void *left, const void *right) {
+    uint32_t a = ((const struct plan_swap *)left)->old_cert;
+    uint32_t b = ((const struct plan_swap *)right)->old_cert;
+    return a < b ? -1 : a > b;
+}
+
 static enum err compile_step(struct compile *compile) {
     switch (compile->op->kind) {
     case SCENARIO_REPLACE_INTERMEDIATE:
@@ -491,6 +501,10 @@ enum err plan_init(struct plan *plan, struct world *world, const struct scenario
         plan->steps[i] =
             (struct plan_step){.op = &scenario->ops[i], .from = WORLD_NONE, .to = WORLD_NONE};
         err = compile_step(&compile);
+        if (plan->steps[i].swap_count > 0) {
+            qsort(plan->steps[i].swaps, plan->steps[i].swap_count, sizeof *plan->steps[i].swaps,
+                  compare_swaps);
+        }
         if (err == ERR_NONE && world->cert_count - first_made > PLAN_CERTS_MAX) {
             err = fail(&compile, "the operations so far make too many certificates: split the "
                                  "scenario");

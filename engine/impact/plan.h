@@ -21,9 +21,10 @@ struct plan_step {
     uint32_t from, to;         /* authorities; WORLD_NONE */
     struct world_cert **certs; /* what is sent from then on, or is added, or leaves */
     uint32_t cert_count;
-    struct plan_swap *swaps;
+    struct plan_swap *swaps; /* by old certificate */
     uint32_t swap_count, swap_capacity;
-    int64_t clock; /* when it happens, Unix seconds */
+    const struct world_cert *sends; /* a new intermediate: sent where none of its CA is; or NULL */
+    int64_t clock;                  /* when it happens, Unix seconds */
 };
 
 struct plan {

@@ -35,12 +35,17 @@ static void reissue(struct endpoint *endpoint, const struct world *world, uint32
 }
 
 static const struct plan_swap *find_swap(const struct plan_step *step, uint32_t cert) {
-    for (uint32_t i = 0; i < step->swap_count; i++) {
-        if (step->swaps[i].old_cert == cert) {
-            return &step->swaps[i];
+    uint32_t first = 0, end = step->swap_count;
+    while (first < end) {
+        uint32_t middle = first + (end - first) / 2;
+        if (step->swaps[middle].old_cert < cert) {
+            first = middle + 1;
+        } else {
+            end = middle;
         }
     }
-    return NULL;
+    return first < step->swap_count && step->swaps[first].old_cert == cert ? &step->swaps[first]
+                                                                           : NULL;
 }
 
 static bool sends_authority(const struct endpoint *endpoint, uint32_t authority) {
@@ -77,12 +82,9 @@ static void replace(const struct plan *plan, const struct plan_step *step,
         }
     }
     /* A new intermediate is sent even where the old one was not (clients had it as an anchor). */
-    for (uint32_t i = 0; i < step->swap_count && endpoint->leaf.signer == step->to; i++) {
-        const struct world_cert *cert = world->certs[step->swaps[i].new_cert];
-        if (step->op->kind == SCENARIO_REPLACE_INTERMEDIATE && cert->authority == step->to &&
-            !sends_authority(endpoint, step->to) && !world_is_self_signed(cert)) {
-            endpoint_send(endpoint, cert);
-        }
+    if (step->sends != NULL && endpoint->leaf.signer == step->to &&
+        !sends_authority(endpoint, step->to)) {
+        endpoint_send(endpoint, step->sends);
     }
 }
 
