@@ -369,7 +369,7 @@ enum err blast_report_write(struct blast_report *report, struct err_note *note) 
                           .seed = report->plan->world->seed,
                           .now_unix_s = report->plan->end};
     blast.sets = calloc(report->plan->set_count + 1u, sizeof *blast.sets);
-    blast.units = calloc(IMPACT_UNITS_MAX, sizeof *blast.units);
+    blast.units = calloc(report->run->unit_capacity, sizeof *blast.units);
     blast.failed = blast.sets == NULL || blast.units == NULL;
     if (!blast.failed) {
         judge_targets(&blast);

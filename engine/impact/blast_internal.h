@@ -40,7 +40,7 @@ struct blast {
     struct blast_endpoint *endpoints;
     uint64_t endpoint_count, endpoint_capacity;
     uint32_t target;
-    struct verdict_unit *units; /* of the set at hand; IMPACT_UNITS_MAX */
+    struct verdict_unit *units; /* of the set at hand; unit_capacity */
     uint32_t on_target[BLAST_KEYS_PER_TARGET_MAX], on_target_count;
     bool failed;
 };

@@ -32,15 +32,20 @@ enum err impact_run_new(const struct plan *plan, const struct pin_index *index,
     }
     *run = (struct impact_run){.plan = plan, .world = plan->world, .index = index};
     run->sets_before = calloc(3 * (size_t)PIN_SETS_PER_HOST_MAX, sizeof(*run->sets_before));
-    run->units_before = calloc(3 * (size_t)IMPACT_UNITS_MAX, sizeof *run->units_before);
+    run->unit_capacity = VERDICT_UNITS_MAX;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        run->unit_capacity +=
+            plan->steps[i].op->kind == SCENARIO_ADD_CHAIN ? TRUST_PROFILES_MAX : 0;
+    }
+    run->units_before = calloc(3 * (size_t)run->unit_capacity, sizeof *run->units_before);
     if (run->sets_before == NULL || run->units_before == NULL) {
         impact_run_free(run);
         return err_note(note, ERR_RESOURCE, "no memory for judging the scenario");
     }
     run->sets_after = run->sets_before + PIN_SETS_PER_HOST_MAX;
     run->sets_hopeful = run->sets_after + PIN_SETS_PER_HOST_MAX;
-    run->units_after = run->units_before + IMPACT_UNITS_MAX;
-    run->units_hopeful = run->units_after + IMPACT_UNITS_MAX;
+    run->units_after = run->units_before + run->unit_capacity;
+    run->units_hopeful = run->units_after + run->unit_capacity;
     for (uint32_t p = 0; p < plan->world->store->count; p++) {
         uint32_t known =
             snapshot_find_profile(plan->world->snapshot, plan->world->store->profiles[p].name);
@@ -73,6 +78,15 @@ uint32_t impact_result_count(struct impact_run *run, uint32_t target_idx) {
     return count > 0 ? (uint32_t)count : 1;
 }
 
+static bool has_dane_ta(const struct pin_set *set) {
+    for (uint32_t p = 0; p < set->pin_count; p++) {
+        if (set->pins[p].tlsa_usage == PIN_TLSA_DANE_TA) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint32_t impact_target(struct impact_run *run, uint32_t target_idx) {
     const struct snapshot_target *target = &run->world->snapshot->targets[target_idx];
     run->target = target;
@@ -87,11 +101,8 @@ uint32_t impact_target(struct impact_run *run, uint32_t target_idx) {
         for (uint32_t t = 0; t < set->trust_count && !set->trust_none; t++) {
             run->profiles |= 1u << (unsigned)set->trust_profiles[t];
         }
-        /* DANE-TA looks at every profile's paths. */
-        for (uint32_t p = 0; p < set->pin_count; p++) {
-            if (set->pins[p].tlsa_usage == PIN_TLSA_DANE_TA) {
-                run->profiles = UINT32_MAX;
-            }
+        if (has_dane_ta(set) || has_dane_ta(run->sets_after[i])) {
+            run->profiles = UINT32_MAX; /* it looks at every profile's paths */
         }
     }
     impact_take_views(run);
@@ -126,6 +137,24 @@ enum pkix impact_pkix(const struct impact_side *side, const struct pin_set *set,
     for (uint32_t t = 0; t < set->trust_count; t++) {
         enum pkix result = path_pkix(&side->paths->profiles[set->trust_profiles[t]], now_unix_s);
         if (result != PKIX_OK) {
+            return result;
+        }
+    }
+    return PKIX_OK;
+}
+
+/* What of PKIX decides: clients ask those profiles that let them in before (`before` NULL: all). */
+static enum pkix pkix_asked(const struct impact_side *before, int64_t today_unix_s,
+                            const struct impact_side *after, int64_t end_unix_s,
+                            const struct pin_set *set, int profile) {
+    if (profile >= 0 || impact_asks_no_pkix(set)) {
+        return impact_pkix(after, set, profile, end_unix_s);
+    }
+    for (uint32_t t = 0; t < set->trust_count; t++) {
+        int asked = set->trust_profiles[t];
+        enum pkix result = path_pkix(&after->paths->profiles[asked], end_unix_s);
+        if (result != PKIX_OK && (before == NULL || path_pkix(&before->paths->profiles[asked],
+                                                              today_unix_s) == PKIX_OK)) {
             return result;
         }
     }
@@ -335,10 +364,12 @@ static void judge_unit(const struct impact_run *run, uint32_t idx, uint32_t befo
     }
     out->pkix_after = impact_pkix(&out->view->after, set, out->profile, end);
     out->path_after = preferred_path(&out->view->after, set, out->profile, end);
-    bool asks = out->profile >= 0 || !out->has_before || pkix_holds(out->pkix_before);
+    enum pkix asked = pkix_asked(out->has_before ? &out->view->before : NULL, today,
+                                 &out->view->after, end, set, out->profile);
     enum level pins = pin_level(set, after, end);
     out->pins_hold = pins == LEVEL_WORKS;
-    out->pkix_holds = !asks || pkix_holds(out->pkix_after);
+    out->pkix_holds = pkix_holds(asked);
+    out->pkix_after = out->pkix_holds ? out->pkix_after : asked;
     enum level level = out->pkix_holds ? pins : LEVEL_BROKEN;
     out->spare_pins = 0;
     if (level == LEVEL_WORKS && !impact_is_enforced(set, end)) {
@@ -414,9 +445,9 @@ void impact_judge(struct impact_run *run, uint32_t idx, struct impact *out) {
     uint32_t before_count = 0, after_count = 0;
     struct set_verdict before = verdict_judge_among(
         run->sets_before, run->set_count, idx, run->judge_before, run->before_count,
-        run->plan->today, run->units_before, IMPACT_UNITS_MAX, &before_count);
+        run->plan->today, run->units_before, run->unit_capacity, &before_count);
     (void)verdict_judge_among(run->sets_after, run->set_count, idx, run->judge_after,
-                              run->view_count, run->plan->end, run->units_after, IMPACT_UNITS_MAX,
+                              run->view_count, run->plan->end, run->units_after, run->unit_capacity,
                               &after_count);
     out->set = run->sets_after[idx];
     out->before = before.verdict;
@@ -491,17 +522,15 @@ bool impact_works_without(struct impact_run *run, uint32_t set_idx, const uint8_
         leave_out(run->views[v], spki_sha256);
     }
     (void)verdict_judge_among(run->sets_after, run->set_count, set_idx, run->judge_without,
-                              run->view_count, end, run->units_after, IMPACT_UNITS_MAX, &count);
+                              run->view_count, end, run->units_after, run->unit_capacity, &count);
     run->without_count = count;
     for (uint32_t i = 0; i < count; i++) {
         const struct verdict_unit *unit = &run->units_after[i];
         const struct impact_view *view = impact_find_view(run, unit->view_idx);
         struct impact_side side = {.paths = view->without};
-        bool asks = unit->profile_idx >= 0 ||
-                    pkix_holds(impact_pkix(&view->after, set, unit->profile_idx, end));
         if ((spki_sha256 != NULL && has_key(&view->after.endpoint.leaf.record, spki_sha256)) ||
             pin_level(set, unit, end) != LEVEL_WORKS ||
-            (asks && !pkix_holds(impact_pkix(&side, set, unit->profile_idx, end)))) {
+            !pkix_holds(pkix_asked(&view->after, end, &side, end, set, unit->profile_idx))) {
             return false;
         }
     }

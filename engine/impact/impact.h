@@ -5,8 +5,8 @@
    needed), as in verdict.h; the clients' semantics are verdict.c's, judged before the first
    operation and after the last. A unit *works* if its pins hold (a match by an active or a backup
    pin; whatever the pins say if they are not enforced) and PKIX succeeds. PKIX of a unit without a
-   profile is that of the pin set's profiles, and decides only if it succeeded before (else its
-   clients evidently do not ask); of DANE-EE and DANE-TA alone it never does.
+   profile is that of the pin set's profiles, of which those decide that succeeded before (those
+   that did not, its clients evidently do not ask); of DANE-EE and DANE-TA alone it never does.
 
      breaks               worked, and works no more on any path
      path-dependent       the preferred path fails, another valid one would hold
@@ -23,8 +23,8 @@
 
    In this order, worst first. The worst unit decides. A pin is *spare* if the unit would work
    without it and its key is alive. A key that is not known yet may be
-   any that a good pin names and that nothing the sweep saw or a trust profile holds has: a key in
-   reserve. Digests of certificates that do not exist yet match nothing. */
+   any that a good pin names and that nothing the sweep saw or a trust profile holds has, and that
+   is not dead: a key in reserve. Digests of certificates that do not exist yet match nothing. */
 #ifndef PINSWEEP_IMPACT_IMPACT_H
 #define PINSWEEP_IMPACT_IMPACT_H
 

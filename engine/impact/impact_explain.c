@@ -60,7 +60,11 @@ static void say_pkix(struct text *text, const struct impact_run *run, const stru
     int profile = impact->profile;
     for (uint32_t t = 0; profile < 0 && impact->set != NULL && t < impact->set->trust_count; t++) {
         int candidate = impact->set->trust_profiles[t];
-        if (path_pkix(&impact->view->after.paths->profiles[candidate], run->plan->end) != PKIX_OK) {
+        bool asked =
+            !impact->has_before || path_pkix(&impact->view->before.paths->profiles[candidate],
+                                             run->plan->today) == PKIX_OK;
+        if (asked &&
+            path_pkix(&impact->view->after.paths->profiles[candidate], run->plan->end) != PKIX_OK) {
             profile = candidate;
         }
     }

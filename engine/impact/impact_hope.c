@@ -70,6 +70,10 @@ static bool take_seen(const struct plan *plan, struct seen_pins *out) {
     for (uint32_t i = 0; i < world->authority_count; i++) {
         mark_seen(out, world->authorities[i].spki_sha256);
     }
+    /* Nobody begins to use a key that is dead. */
+    for (uint32_t i = 0; i < world->dead_count; i++) {
+        mark_seen(out, world->dead[i].spki_sha256);
+    }
     return true;
 }
 

@@ -4,7 +4,8 @@
 
 #include "engine/impact/impact.h"
 
-#define IMPACT_UNITS_MAX VERDICT_UNITS_MAX
+/* Those of the sweep, and one for each operation that adds a chain. */
+#define IMPACT_VIEWS_MAX (VIEWS_MAX + SCENARIO_OPS_MAX)
 
 struct impact_run {
     const struct plan *plan;
@@ -22,7 +23,8 @@ struct impact_run {
     uint32_t view_count, view_capacity;
     struct verdict_view *judge_before, *judge_after, *judge_without;
     uint32_t before_count; /* views that were there before */
-    struct verdict_unit *units_before, *units_after, *units_hopeful; /* IMPACT_UNITS_MAX */
+    struct verdict_unit *units_before, *units_after, *units_hopeful; /* unit_capacity */
+    uint32_t unit_capacity;
     uint32_t without_count; /* of units_after: those of impact_works_without() */
 };
 

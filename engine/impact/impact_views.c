@@ -197,8 +197,9 @@ static void note_unknown(struct impact_view *view, uint32_t profiles) {
         const struct profile_paths *paths = &side->paths->profiles[p];
         for (uint32_t i = 0; (profiles & 1u << p) != 0 && i < paths->count; i++) {
             const struct path *path = &paths->paths[i];
-            view->has_unknown =
-                view->has_unknown || world_cert_of(path->certs[path->count - 1u])->unknown_key;
+            for (uint32_t d = 1; d < path->count && !view->has_unknown; d++) {
+                view->has_unknown = world_cert_of(path->certs[d])->unknown_key;
+            }
         }
     }
 }
@@ -250,7 +251,7 @@ static void add_added(struct impact_run *run) {
     uint32_t cursor = 0, idx = target->view_count;
     struct endpoint endpoint;
     enum key_view key_type;
-    while (run->view_count < VIEWS_MAX &&
+    while (run->view_count < IMPACT_VIEWS_MAX &&
            plan_next_added(run->plan, span_str(target->pin_host), target->port, &cursor, &endpoint,
                            &key_type)) {
         struct impact_view *view = next_view(run);

@@ -231,6 +231,11 @@ static bool o_key_in_use(const struct o_state *state, const bool *leaf_keys, int
             return true;
         }
     }
+    for (int d = 0; d < state->dead_count; d++) {
+        if (state->dead[d] == key) {
+            return true; /* nobody takes it any more */
+        }
+    }
     return leaf_keys[key];
 }
 
@@ -306,6 +311,7 @@ struct o_unit {
     enum o_hold hold;
     struct o_pin pin;
     bool has_pin, pkix, has_path;
+    unsigned pkix_of;   /* bits of the set's profiles, where none is needed */
     struct o_path path; /* preferred; of the first profile where none is needed */
 };
 
@@ -329,7 +335,9 @@ static void o_unit(const struct o_state *state, const bool *leaf_keys, const str
         out->pins = out->hold != O_FAILS ? O_WORKS : O_BROKEN;
         for (int t = 0; t < set->trust_count && !set->trust_none; t++) {
             o_find(state, view, set->trust[t], &paths, true);
-            out->pkix = out->pkix && o_pkix(&paths, state->clock);
+            bool ok = o_pkix(&paths, state->clock);
+            out->pkix = out->pkix && ok;
+            out->pkix_of |= ok ? 1u << t : 0;
             int idx = o_preferred(&paths, state->clock);
             if (t == 0 && idx >= 0) {
                 out->has_path = true;
@@ -433,8 +441,7 @@ static enum impact_outcome o_outcome(const struct o_state *before, const struct 
         level_before = profile >= 0 && !was.pkix ? O_BROKEN : level_before;
     }
     o_unit(after, leaf_keys, set, view, profile, false, &is);
-    bool asks = profile >= 0 || !has_before || was.pkix;
-    bool pkix = !asks || is.pkix;
+    bool pkix = profile >= 0 || !has_before ? is.pkix : (was.pkix_of & ~is.pkix_of) == 0;
     enum o_level level = pkix ? o_pin_level(set, &is, after->clock) : O_BROKEN;
     if (level == O_WORKS && !o_enforced(set, after->clock)) {
         return o_expired(set, after->clock) && set->on_expiry == PIN_FAIL_OPEN

@@ -1196,8 +1196,8 @@ static bool works_with_dead(const struct o_state *now, const bool *leaf_keys, in
             }
             o_unit(now, leaf_keys, set, &now->views[v], profile, false, &before);
             o_unit(&dead, leaf_keys, set, &now->views[v], profile, false, &after);
-            bool asks = profile >= 0 || before.pkix;
-            if (now->views[v].leaf.key == key || (asks && !after.pkix) ||
+            bool pkix = profile >= 0 ? after.pkix : (before.pkix_of & ~after.pkix_of) == 0;
+            if (now->views[v].leaf.key == key || !pkix ||
                 o_pin_level(set, &after, now->clock) != O_WORKS) {
                 return false;
             }
