@@ -69,14 +69,8 @@ static enum err take_certs(struct compile *compile) {
         if (op->to[i].by == SCENARIO_BY_FILE) {
             err = world_load_file(compile->world, &op->to[i], &certs, &count, compile->note);
         } else {
-            uint32_t authority = 0;
-            err = op->to[i].by == SCENARIO_BY_CERT
-                      ? world_find_cert(compile->world, &op->to[i], &idx, compile->note)
-                      : world_find_ca(compile->world, &op->to[i], &authority, compile->note);
+            err = world_find_cert(compile->world, &op->to[i], &idx, compile->note);
             if (err == ERR_NONE) {
-                idx = op->to[i].by == SCENARIO_BY_CERT
-                          ? idx
-                          : compile->world->authorities[authority].first_cert;
                 one = compile->world->certs[idx];
                 certs = &one;
             }
@@ -185,6 +179,10 @@ static enum err rekey_ca(struct compile *compile) {
     step->to = renews                          ? step->from
                : op->key == SCENARIO_KEY_GIVEN ? world_authority(world, name, op->key_sha256)
                                                : new_authority(compile, "", name);
+    if (step->to != step->from) {
+        world->authorities[step->from].successor = step->to;
+        world->authorities[step->to].successor = WORLD_NONE; /* there and back again */
+    }
     uint32_t last = world->authorities[step->from].last_cert;
     for (uint32_t i = world->authorities[step->from].first_cert; i != WORLD_NONE;
          i = i == last ? WORLD_NONE : world->certs[i]->next) {

@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "engine/base/rng.h"
+#include "engine/codec/cert_sct.h"
 #include "engine/codec/dname.h"
 #include "engine/codec/text.h"
 #include "engine/impact/world_internal.h"
@@ -49,6 +50,7 @@ static uint32_t add_authority(struct world *world, const char *name, const char 
     struct world_authority *authority = &world->authorities[world->authority_count];
     *authority = (struct world_authority){.name = name,
                                           .canonical = canonical,
+                                          .successor = WORLD_NONE,
                                           .first_cert = WORLD_NONE,
                                           .last_cert = WORLD_NONE,
                                           .first_anchor = WORLD_NONE,
@@ -240,6 +242,7 @@ struct world_cert *world_add_record(struct world *world, const struct cert_recor
     cert->issuer = arena_copy_text(&world->arena, span_of(text, len));
     cert->not_before = record->fields.not_before;
     cert->not_after = record->fields.not_after;
+    (void)cert_sct_first(&record->fields, &cert->first_sct_s);
     if (known != SNAPSHOT_NONE) {
         world->of_snapshot[known] = cert->idx;
     }
@@ -411,7 +414,7 @@ static void take_path(struct world *world, const struct snapshot_path *path) {
         below = cert;
     }
     int profile = world->profile_of[path->profile];
-    if (below != NULL && below->signer == WORLD_NONE &&
+    if (below != NULL && below->signer == WORLD_NONE && below->record.der.len == 0 &&
         strcmp(below->issuer, below->subject) == 0) {
         below->signer = below->authority;
     }

@@ -49,6 +49,7 @@ struct world_authority {
     const char *canonical; /* what is compared: lower case, single blanks */
     uint8_t spki_sha256[SHA256_LEN];
     bool unknown_key;
+    uint32_t successor; /* under the same name, since an operation re-keyed it; WORLD_NONE */
     uint32_t first_cert, last_cert;     /* of its certificates, oldest first */
     uint32_t first_anchor, last_anchor; /* those that are anchors, in the profile's order */
 };
@@ -136,10 +137,12 @@ enum err world_load_file(struct world *world, const struct scenario_ref *ref,
                          struct err_note *note) MUST_USE;
 
 /* The CA that is meant. Unknown ones are ERR_CONFIG with those whose names are near, ambiguous
-   subjects with the candidates. A subject is the whole name or its first parts ("CN=R11"). */
+   subjects with the candidates. A subject is the whole name or its first parts ("CN=R11"); of a CA
+   that an operation re-keyed it is the new one, while its digests remain the old one's. */
 enum err world_find_ca(struct world *world, const struct scenario_ref *ref, uint32_t *out_authority,
                        struct err_note *note) MUST_USE;
-/* The one certificate of a CA: ambiguous if it has several and `ref` names none of them alone. */
+/* The one certificate of a CA, the latest if operations made some: ambiguous if it has several real
+   ones and `ref` names none of them alone. */
 enum err world_find_cert(struct world *world, const struct scenario_ref *ref, uint32_t *out_cert,
                          struct err_note *note) MUST_USE;
 /* The key that is meant, of a CA or of a leaf. */

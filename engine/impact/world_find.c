@@ -240,8 +240,15 @@ enum err world_find_ca(struct world *world, const struct scenario_ref *ref, uint
     struct listing list = {.text = ""};
     uint32_t exact = 0;
     for (uint32_t i = 0; i < world->authority_count; i++) {
-        if (authority_matches(&world->authorities[i], ref)) {
-            *out_authority = i;
+        uint32_t at = i;
+        if (!authority_matches(&world->authorities[i], ref)) {
+            continue;
+        }
+        while (ref->by == SCENARIO_BY_SUBJECT && world->authorities[at].successor != WORLD_NONE) {
+            at = world->authorities[at].successor;
+        }
+        if (exact == 0 || at != *out_authority) {
+            *out_authority = at;
             exact++;
             list_authority(&list, world, i);
         }
@@ -271,14 +278,16 @@ enum err world_find_cert(struct world *world, const struct scenario_ref *ref, ui
     struct listing list = {.text = ""};
     for (uint32_t i = world->authorities[authority].first_cert; i != WORLD_NONE;
          i = world->certs[i]->next) {
-        list_cert(&list, world->certs[i]);
+        if (!world->certs[i]->symbolic) {
+            list_cert(&list, world->certs[i]);
+        }
     }
     if (list.count > 1) {
         return scenario_fail(&ref->place, "subject", note,
                              "\"%.100s\" has several certificates; write one of: %s", ref->text,
                              list_end(&list));
     }
-    *out_cert = world->authorities[authority].first_cert;
+    *out_cert = world->authorities[authority].last_cert;
     return ERR_NONE;
 }
 
@@ -318,6 +327,12 @@ enum err world_find_key(struct world *world, const struct scenario_ref *ref,
     }
     uint32_t authority = 0;
     enum err err = world_find_ca(world, ref, &authority, note);
+    if (err == ERR_NONE && world->authorities[authority].unknown_key) {
+        return scenario_fail(&ref->place, "subject", note,
+                             "\"%.100s\" was re-keyed by an operation before this one, and its new "
+                             "key is not known: name the old one by spki",
+                             ref->text);
+    }
     if (err == ERR_NONE) {
         memcpy(out_spki_sha256, world->authorities[authority].spki_sha256, SHA256_LEN);
     }

@@ -1,0 +1,1 @@
+impact $ROOT/tests/cli/impact.ndjson --policy $ROOT/data/demo/policy.yaml --at 2026-11-25 --output csv --op 'rekey-ca={ca: {subject: "CN=Demo Issuing A"}}' --op 'revoke={subject: "CN=Demo Issuing A"}'
