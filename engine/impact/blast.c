@@ -144,31 +144,35 @@ static bool above_leaf(const struct pin_set *self, const struct pin *pin) {
     return pin->list != PIN_LIST_LEAF && self->scope != PIN_SCOPE_LEAF;
 }
 
-/* The pin can still serve: it is above the dead key, or the leaf's own under another CA, or a key
-   in reserve. */
-static bool is_usable(const struct loss *loss, const struct pin *pin) {
+enum { SERVES_LEAF = 1, SERVES_ABOVE = 2 };
+
+/* Where the pin can still serve: it is above the dead key, or the leaf's own under another CA, or a
+   key in reserve. */
+static unsigned serves(const struct loss *loss, const struct pin *pin) {
     const struct path *path = loss->path;
+    unsigned looked_at = (on_leaf(loss->self, pin) ? SERVES_LEAF : 0u) |
+                         (above_leaf(loss->self, pin) ? SERVES_ABOVE : 0u);
+    unsigned out = 0;
     bool on_path = false;
     if (pin->role == PIN_BAD || pin_equals(pin, path->certs[loss->dead])) {
-        return false;
+        return 0;
     }
     for (int d = 0; d < path->count; d++) {
-        if (!pin_equals(pin, path->certs[d])) {
-            continue;
-        }
-        on_path = true;
-        if ((d > loss->dead && above_leaf(loss->self, pin)) ||
-            (d == 0 && pin->of == PIN_OF_SPKI && on_leaf(loss->self, pin))) {
-            return true;
+        if (pin_equals(pin, path->certs[d])) {
+            on_path = true;
+            out |= d > loss->dead                     ? SERVES_ABOVE
+                   : d == 0 && pin->of == PIN_OF_SPKI ? SERVES_LEAF
+                                                      : 0u;
         }
     }
-    return !on_path;
+    return on_path ? out & looked_at : looked_at;
 }
 
-/* No pin is left; or of one list none, where the clients want one of each. */
-static bool is_locked(const struct loss *loss) {
+/* Lists, as bits, that have a pin which serves above the leaf, or names what `leaf` does. */
+static unsigned lists_left(const struct loss *loss, const struct pin *leaf, unsigned *out_wanted) {
     const struct impact_run *run = loss->blast->run;
-    bool wanted[PIN_LIST_CA + 1] = {false}, left[PIN_LIST_CA + 1] = {false}, any = false;
+    unsigned left = 0;
+    *out_wanted = 0;
     for (uint32_t s = 0; s < run->set_count; s++) {
         const struct pin_set *set = run->sets_after[s];
         if (!verdict_joins(loss->self, set, loss->blast->now_unix_s)) {
@@ -176,16 +180,37 @@ static bool is_locked(const struct loss *loss) {
         }
         for (uint32_t i = 0; i < set->pin_count; i++) {
             const struct pin *pin = &set->pins[i];
-            bool usable = is_usable(loss, pin);
-            wanted[pin->list] |= pin->role != PIN_BAD;
-            left[pin->list] |= usable;
-            any |= usable;
+            unsigned where = serves(loss, pin);
+            bool same = leaf != NULL && pin->alg == leaf->alg && pin->of == leaf->of &&
+                        span_equal(pin->value, leaf->value);
+            *out_wanted |= pin->role != PIN_BAD ? 1u << pin->list : 0u;
+            left |= (where & SERVES_ABOVE) != 0 || ((where & SERVES_LEAF) != 0 && same)
+                        ? 1u << pin->list
+                        : 0u;
         }
     }
-    for (int list = 0; list <= PIN_LIST_CA && loss->self->scope == PIN_SCOPE_LEAF_AND_CA; list++) {
-        any = any && (left[list] || !wanted[list]);
+    return left;
+}
+
+static bool suffices(const struct loss *loss, const struct pin *leaf) {
+    unsigned wanted, left = lists_left(loss, leaf, &wanted);
+    return loss->self->scope == PIN_SCOPE_LEAF_AND_CA ? left != 0 && (wanted & ~left) == 0
+                                                      : left != 0;
+}
+
+/* Whatever the next leaf is, no pin is left; or of one list none, where one of each is wanted. */
+static bool is_locked(const struct loss *loss) {
+    const struct impact_run *run = loss->blast->run;
+    bool helps = suffices(loss, NULL);
+    for (uint32_t s = 0; s < run->set_count && !helps; s++) {
+        const struct pin_set *set = run->sets_after[s];
+        for (uint32_t i = 0; i < set->pin_count && !helps; i++) {
+            helps = verdict_joins(loss->self, set, loss->blast->now_unix_s) &&
+                    (serves(loss, &set->pins[i]) & SERVES_LEAF) != 0 &&
+                    suffices(loss, &set->pins[i]);
+        }
     }
-    return !any;
+    return !helps;
 }
 
 static bool is_on(const struct pin *pin, const struct path *path) {
