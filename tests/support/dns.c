@@ -36,6 +36,8 @@ static int udp_open(uint16_t *out_port) {
 
 /* --- dnsmasq --- */
 
+#define DNSMASQ_ATTEMPTS 5
+
 static void dnsmasq_exec(uint16_t port, const char *const *args) {
     static char port_arg[32], user_arg[64];
     const struct passwd *user = getpwuid(getuid());
@@ -88,17 +90,23 @@ bool dnsmasq_start(struct dnsmasq *server, const char *const *args, const char *
         *out_why = "dnsmasq is not installed (package dnsmasq-base)";
         return false;
     }
-    int fd = udp_open(&server->port);
-    close(fd);
-    server->pid = fork();
-    if (server->pid == 0) {
-        dnsmasq_exec(server->port, args);
+    /* a port that was free may be another test's by the time that dnsmasq asks for it */
+    for (int attempt = 0; attempt < DNSMASQ_ATTEMPTS; attempt++) {
+        int fd = udp_open(&server->port);
+        close(fd);
+        server->pid = fork();
+        if (server->pid == 0) {
+            dnsmasq_exec(server->port, args);
+        }
+        if (server->pid > 0 && dnsmasq_wait(server)) {
+            return true;
+        }
+        if (server->pid > 0 && waitpid(server->pid, NULL, WNOHANG) == 0) {
+            dnsmasq_stop(server); /* neither ended nor answered */
+        }
     }
-    if (server->pid < 0 || !dnsmasq_wait(server)) {
-        *out_why = "dnsmasq did not come up";
-        return false;
-    }
-    return true;
+    *out_why = "dnsmasq did not come up";
+    return false;
 }
 
 void dnsmasq_stop(struct dnsmasq *server) {
